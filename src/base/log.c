@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/* The log's lines; see wharf/base/log.h.  The only state of the process that has no owner: where lines go. */
+#include <errno.h>
+#include <jansson.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <wharf/base/buf.h>
+#include <wharf/base/log.h>
+
+#define LINE_MAX_BYTES 4096
+
+static struct {
+	char process[24];
+	int fd;
+	enum log_level least;
+	bool json;
+	atomic_uint_fast64_t lost;
+} sink = { "wharfd", STDERR_FILENO, LOG_LEVEL_INFO, false, 0 };
+
+static const char *const level_names[] = { "error", "warning", "info", "debug" };
+
+void
+log_setup(const char *process, int fd, enum log_level least, bool json)
+{
+	snprintf(sink.process, sizeof(sink.process), "%s", process);
+	sink.fd = fd;
+	sink.least = least;
+	sink.json = json;
+	/* Its hash seed comes from a device: take it now, a jail has none. */
+	if (json)
+		json_object_seed(0);
+}
+
+void
+log_set_fd(int fd)
+{
+	sink.fd = fd;
+}
+
+bool
+log_wants(enum log_level level)
+{
+	return level <= sink.least;
+}
+
+struct slice
+log_errno(int negative_errno)
+{
+	const char *text = strerrordesc_np(-negative_errno);
+
+	return slice_of(text ? text : "unknown error");
+}
+
+/* The length of the UTF-8 sequence at p that prints, or 0 when the byte must be escaped (RFC 3629 §4). */
+static size_t
+printable(const unsigned char *p, size_t n)
+{
+	if (p[0] < 0x80)
+		return p[0] >= 0x20 && p[0] != 0x7f && p[0] != '\\';
+
+	size_t len = p[0] >= 0xf0 && p[0] <= 0xf4 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+	if (p[0] < 0xc2 || p[0] > 0xf4 || n < len)
+		return 0;
+	for (size_t i = 1; i < len; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	/* Overlong forms, surrogates, what lies beyond U+10FFFF, and the C1 controls. */
+	if ((p[0] == 0xc2 && p[1] < 0xa0) || (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return len;
+}
+
+static void
+add_escaped(struct buf *b, struct slice s)
+{
+	const unsigned char *p = (const unsigned char *)s.p;
+
+	for (size_t i = 0; i < s.n && b->len < LINE_MAX_BYTES - 64;) {
+		size_t len = printable(p + i, s.n - i);
+		if (len)
+			buf_add(b, p + i, len);
+		else
+			buf_printf(b, "\\x%02x", p[i]);
+		i += len ? len : 1;
+	}
+}
+
+static void
+add_time(struct buf *b)
+{
+	struct timespec now;
+	struct tm tm;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	buf_printf(b, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+		   tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec / 1000000);
+}
+
+static void
+add_text(struct buf *b, enum log_level level, const char *what, const struct log_field *fields, size_t n)
+{
+	add_time(b);
+	buf_printf(b, " %s %s: %s", level_names[level], sink.process, what);
+	for (size_t i = 0; i < n; i++) {
+		buf_printf(b, " %s=", fields[i].key);
+		if (fields[i].kind == LOG_FIELD_NUMBER) {
+			buf_printf(b, "%lld", (long long)fields[i].number);
+			continue;
+		}
+		bool quoted = !fields[i].text.n || memchr(fields[i].text.p, ' ', fields[i].text.n) ||
+			      memchr(fields[i].text.p, '"', fields[i].text.n);
+		if (quoted)
+			buf_add_byte(b, '"');
+		for (struct slice s = fields[i].text; s.n;) {
+			const char *mark = memchr(s.p, '"', s.n);
+			size_t run = mark ? (size_t)(mark - s.p) : s.n;
+			add_escaped(b, slice_head(s, run));
+			if (mark)
+				buf_add_str(b, "\\\"");
+			s = slice_from(s, run + (mark ? 1 : 0));
+		}
+		if (quoted)
+			buf_add_byte(b, '"');
+	}
+}
+
+static void
+add_json(struct buf *b, enum log_level level, const char *what, const struct log_field *fields, size_t n)
+{
+	json_t *object = json_object();
+	struct buf text = BUF_INIT;
+
+	add_time(&text);
+	json_object_set_new(object, "time", json_stringn(text.data, text.len));
+	json_object_set_new(object, "level", json_string(level_names[level]));
+	json_object_set_new(object, "process", json_string(sink.process));
+	json_object_set_new(object, "event", json_string(what));
+	for (size_t i = 0; i < n; i++) {
+		json_t *value;
+		if (fields[i].kind == LOG_FIELD_NUMBER) {
+			value = json_integer(fields[i].number);
+		} else {
+			buf_reset(&text);
+			add_escaped(&text, fields[i].text);
+			value = json_stringn(text.len ? text.data : "", text.len);
+		}
+		json_object_set_new(object, fields[i].key, value);
+	}
+	char *dump = json_dumps(object, JSON_COMPACT);
+	if (dump)
+		buf_add_str(b, dump);
+	free(dump);
+	json_decref(object);
+	buf_deinit(&text);
+}
+
+/* One call, which never waits: a sink that is full loses the line. */
+static bool
+put_line(struct slice line)
+{
+	ssize_t r = send(sink.fd, line.p, line.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (r < 0 && errno == ENOTSOCK)
+		r = write(sink.fd, line.p, line.n);
+	return r == (ssize_t)line.n;
+}
+
+void
+log_write(enum log_level level, const char *what, const struct log_field *fields, size_t n)
+{
+	struct buf line = BUF_INIT;
+	int saved = errno;
+
+	uint_fast64_t lost = atomic_exchange(&sink.lost, 0);
+	if (lost) {
+		const struct log_field field = LOG_NUM("lines", lost);
+		(sink.json ? add_json : add_text)(&line, LOG_LEVEL_WARNING, "log lines were lost", &field, 1);
+		buf_add_byte(&line, '\n');
+	}
+	(sink.json ? add_json : add_text)(&line, level, what, fields, n);
+	buf_add_byte(&line, '\n');
+	if (!put_line(buf_slice(&line)))
+		atomic_fetch_add(&sink.lost, lost + 1);
+	buf_deinit(&line);
+	errno = saved;
+}
