@@ -78,6 +78,8 @@ struct settings {
 /* Sets every option to its default.  Returns 0 or -ENOMEM; what it made is freed by settings_deinit(). */
 int settings_init(struct settings *s);
 void settings_deinit(struct settings *s);
+/* Sets *to, which must hold nothing, to a deep copy.  Returns 0 or -ENOMEM; then *to is deinitialised. */
+int settings_copy(struct settings *to, const struct settings *from);
 
 /* Appends all options as bytes; errors show in buf_error(). */
 void settings_encode(const struct settings *s, struct buf *out);
