@@ -205,13 +205,9 @@ is_legal(const struct row *row, enum wire_role from, enum wire_role to, enum wir
 }
 
 int
-wire_send(struct wire *w, const struct message *m)
+wire_encode(struct wire *w, const struct message *m)
 {
 	const struct row *row = &rows[m->id];
-	union {
-		char space[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = { 0 };
 
 	if (!is_legal(row, w->self, w->peer, w->phase, m->fd >= 0))
 		return -EPROTO;
@@ -220,19 +216,27 @@ wire_send(struct wire *w, const struct message *m)
 	row->put(&w->out, m);
 	if (buf_error(&w->out) < 0)
 		return -ENOMEM;
-	if (w->out.len > WIRE_MAX)
-		return -EMSGSIZE;
+	return w->out.len > WIRE_MAX ? -EMSGSIZE : 0;
+}
 
-	struct iovec iov = { w->out.data, w->out.len };
+int
+wire_send_encoded(struct wire *w, struct slice datagram, int fd)
+{
+	union {
+		char space[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { 0 };
+	struct iovec iov = { (void *)datagram.p, datagram.n };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	if (m->fd >= 0) {
+
+	if (fd >= 0) {
 		msg.msg_control = control.space;
 		msg.msg_controllen = sizeof(control.space);
 		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
 		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &m->fd, sizeof(int));
+		memcpy(CMSG_DATA(c), &fd, sizeof(int));
 	}
 	for (;;) {
 		if (sendmsg(w->fd, &msg, MSG_NOSIGNAL) >= 0)
@@ -240,6 +244,14 @@ wire_send(struct wire *w, const struct message *m)
 		if (errno != EINTR)
 			return errno == ECONNRESET ? -EPIPE : -errno;
 	}
+}
+
+int
+wire_send(struct wire *w, const struct message *m)
+{
+	int r = wire_encode(w, m);
+
+	return r < 0 ? r : wire_send_encoded(w, buf_slice(&w->out), m->fd);
 }
 
 /* Takes the first descriptor that came, closes any other (nobody may send more), and tells how many there were. */

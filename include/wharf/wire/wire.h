@@ -114,6 +114,13 @@ void wire_deinit(struct wire *w);
 int wire_send(struct wire *w, const struct message *m);
 
 /*
+ * The two halves of wire_send(), for who keeps a queue: after wire_encode() returned 0, w->out holds the datagram until
+ * the next call.  wire_send_encoded() sends such bytes, with fd where it is not -1, and tells what wire_send() tells.
+ */
+int wire_encode(struct wire *w, const struct message *m);
+int wire_send_encoded(struct wire *w, struct slice datagram, int fd);
+
+/*
  * Receives one message.  Slices in it point into w->in and hold until the next call; a descriptor in it is the
  * caller's.  Returns 0, or a positive condition:
  *   WIRE_CLOSED   the peer is gone
