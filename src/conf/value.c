@@ -374,6 +374,13 @@ value_copy(const struct option_row *row, void *to, const void *from)
 }
 
 void
+value_move(const struct option_row *row, void *to, const void *from)
+{
+	value_free(row, to);
+	memcpy(to, from, field_size(row));
+}
+
+void
 value_quote(struct slice text, struct buf *out)
 {
 	buf_add_byte(out, '"');

@@ -2,8 +2,8 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * wharfd.conf, read: listeners, the server's settings, and the blocks that override them.  Whoever holds a struct conf
- * holds a whole and valid one; a file with any mistake gives a report instead.
+ * wharfd.conf, read: listeners, the server's settings, and the blocks that override them.  Whoever
+ * holds a struct conf holds a whole and valid one; a file with any mistake gives a report instead.
  */
 #ifndef WHARF_CONF_CONF_H
 #define WHARF_CONF_CONF_H
@@ -19,10 +19,15 @@
 
 struct conf;
 
-/* What is wrong, a line each: "file:line: what, and what was meant\n". */
+/*
+ * What is wrong, a line each: "file:line: what, and what was meant\n"; begins zeroed.  A warning
+ * ("file:line: warning:
+ * ...") does not keep wharfd from starting and is not counted as a mistake.
+ */
 struct conf_report {
 	struct buf text;
 	size_t mistakes;
+	size_t warnings;
 };
 
 struct conf_listener {
@@ -39,8 +44,8 @@ struct conf_subject {
 };
 
 /*
- * Reads the file at path and what it includes.  Returns 0 and sets *out, which conf_free() frees; or a positive
- * CONF_MISTAKES with every mistake in the report; or a negative errno.
+ * Reads the file at path and what it includes.  Returns 0 and sets *out, which conf_free() frees;
+ * or a positive CONF_MISTAKES with every mistake in the report; or a negative errno.
  */
 enum { CONF_MISTAKES = 1 };
 int conf_read(const char *path, struct conf **out, struct conf_report *report);
@@ -48,9 +53,10 @@ void conf_free(struct conf **conf);
 void conf_report_deinit(struct conf_report *report);
 
 /*
- * Tries the world: folders, PAM service, run_as and anonymous_user, free ports, passive range and descriptors against
- * max_sessions.  Adds what is wrong to the report, with the file and line where the option was set, and returns how
- * many mistakes it found.  `bind_ports`: also try to bind each listener.
+ * Tries the world: folders, PAM service, run_as and anonymous_user, free ports, passive range and
+ * descriptors against max_sessions.  Adds what is wrong to the report, with the file and line where
+ * the option was set, and returns how many mistakes it found.  `bind_ports`: also try to bind each
+ * listener.
  */
 size_t conf_try_world(const struct conf *conf, bool bind_ports, struct conf_report *report);
 
@@ -59,12 +65,15 @@ size_t conf_listeners(const struct conf *conf, const struct conf_listener **out)
 const struct settings *conf_server(const struct conf *conf);
 
 /*
- * The settings in force for a subject: the server's, then its listener's block, then the blocks of its groups in the
- * order of the file, then the block of its user.  Returns 0 or -ENOMEM; settings_deinit() frees.
+ * The settings in force for a subject: the server's, then its listener's block, then the blocks of
+ * its groups in the order of the file, then the block of its user.  Returns 0 or -ENOMEM;
+ * settings_deinit() frees.
  */
-int conf_settings_for(const struct conf *conf, const struct conf_subject *subject, struct settings *out);
+int conf_settings_for(const struct conf *conf, const struct conf_subject *subject,
+		      struct settings *out);
 
-/* `wharfd -T`: every option in force for the subject, a line each, with "# file:line" or "# default" behind. */
+/* `wharfd -T`: every option in force for the subject, a line each, with "# file:line" or "#
+ * default" behind. */
 void conf_print(const struct conf *conf, const struct conf_subject *subject, struct buf *out);
 
 #endif

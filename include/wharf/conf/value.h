@@ -33,6 +33,8 @@ void value_print(const struct option_row *row, const void *field, struct buf *ou
 /* Copies a value to *to, which must hold nothing.  Returns 0 or -ENOMEM (then *to holds nothing).
  */
 int value_copy(const struct option_row *row, void *to, const void *from);
+/* Frees what *to holds, and gives it what *from holds; *from is nobody's then. */
+void value_move(const struct option_row *row, void *to, const void *from);
 /* Frees what the field points to and zeroes it. */
 void value_free(const struct option_row *row, void *field);
 

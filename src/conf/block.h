@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/* What a struct conf is made of; for the sources of this folder that read, check and print it. */
+#ifndef WHARF_SRC_CONF_BLOCK_H
+#define WHARF_SRC_CONF_BLOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <wharf/conf/options.h>
+
+#include "raw.h"
+
+/* Some options with their places; those without a place (file is NULL) are not set. */
+struct conf_block {
+	char *title;
+	struct conf_place place;
+	struct settings settings;
+	struct conf_place set[OPTION_COUNT];
+};
+
+struct conf_blocks {
+	struct conf_block *item;
+	size_t n;
+};
+
+struct conf {
+	struct conf_block server; /* here the options without a place have their default */
+	struct conf_blocks listeners, groups, users;
+	struct conf_listener *listener; /* as many as there are in listeners */
+	struct conf_files files;
+};
+
+static inline bool
+conf_block_has(const struct conf_block *b, enum option_nr nr)
+{
+	return b->set[nr].file != NULL;
+}
+
+/* The place of an option, or that of its block where it is not set. */
+static inline struct conf_place
+conf_block_place(const struct conf_block *b, enum option_nr nr)
+{
+	return conf_block_has(b, nr) ? b->set[nr] : b->place;
+}
+
+static inline void *
+conf_block_field(struct conf_block *b, const struct option_row *row)
+{
+	return (char *)&b->settings + row->offset;
+}
+
+static inline const void *
+conf_block_const_field(const struct conf_block *b, const struct option_row *row)
+{
+	return (const char *)&b->settings + row->offset;
+}
+
+/*
+ * Lays the options that `over` sets, and their places unless `places` is NULL, over *settings.  0
+ * or -ENOMEM; *settings stays whole in either case.
+ */
+int conf_block_apply(const struct conf_block *over, struct settings *settings,
+		     struct conf_place *places);
+
+/* Checks what options must keep to together, and within; adds mistakes to the report. */
+void conf_check(const struct conf *conf, struct conf_report *report);
+
+#endif

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/* What values of options must keep to beyond their type: paths, patterns, networks, and each other.
+ */
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <wharf/base/address.h>
+
+#include "block.h"
+
+/* One rule for one option, applied wherever the option is set and to the server's default. */
+struct rule {
+	enum option_nr nr;
+	void (*check)(const struct conf_block *b, enum option_nr nr, struct conf_report *report);
+};
+
+static const char *
+text_of(const struct conf_block *b, enum option_nr nr)
+{
+	return *(char *const *)conf_block_const_field(b, &option_rows[nr]);
+}
+
+static const struct texts *
+list_of(const struct conf_block *b, enum option_nr nr)
+{
+	return conf_block_const_field(b, &option_rows[nr]);
+}
+
+static void
+wrong(const struct conf_block *b, enum option_nr nr, struct conf_report *report, const char *text,
+      const char *is_not)
+{
+	conf_mistake(report, conf_block_place(b, nr), "%s: \"%s\" is not %s", option_rows[nr].name,
+		     text, is_not);
+}
+
+static void
+check_path(const struct conf_block *b, enum option_nr nr, struct conf_report *report)
+{
+	if (text_of(b, nr)[0] != '/')
+		wrong(b, nr, report, text_of(b, nr), "an absolute path");
+}
+
+static void
+check_path_or_none(const struct conf_block *b, enum option_nr nr, struct conf_report *report)
+{
+	if (text_of(b, nr)[0] != '\0')
+		check_path(b, nr, report);
+}
+
+static void
+check_log(const struct conf_block *b, enum option_nr nr, struct conf_report *report)
+{
+	if (strcmp(text_of(b, nr), "stderr") != 0 && text_of(b, nr)[0] != '/')
+		wrong(b, nr, report, text_of(b, nr), "stderr, nor an absolute path");
+}
+
+static void
+check_name(const struct conf_block *b, enum option_nr nr, struct conf_report *report)
+{
+	const char *name = text_of(b, nr);
+
+	if (name[0] == '\0' || name[0] == '.' || strpbrk(name, "/: \t"))
+		wrong(b, nr, report, name, "a name");
+}
+
+static void
+check_root(const struct conf_block *b, enum option_nr nr, struct conf_report *report)
+{
+	const char *root = text_of(b, nr);
+
+	if (root[0] != '\0' && root[0] != '/' && strncmp(root, "%h", 2) != 0) {
+		wrong(b, nr, report, root, "an absolute path, and does not begin with %h");
+		return;
+	}
+	for (const char *p = strchr(root, '%'); p; p = strchr(p + 2, '%'))
+		if (p[1] != 'u' && p[1] != 'h') {
+			wrong(b, nr, report, root, "a path where each % is %u or %h");
+			return;
+		}
+}
+
+static void
+check_hidden(const struct conf_block *b, enum option_nr nr, struct conf_report *report)
+{
+	const struct texts *list = list_of(b, nr);
+
+	for (size_t i = 0; i < list->n; i++)
+		if (strchr(list->item[i], '/'))
+			wrong(b, nr, report, list->item[i],
+			      "a pattern for one name: it has a \"/\"");
+}
+
+static struct slice
+without_blanks(struct slice s)
+{
+	while (s.n && (s.p[0] == ' ' || s.p[0] == '\t'))
+		s = slice_from(s, 1);
+	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+		s.n--;
+	return s;
+}
+
+/* "network = address", of which PASV can only name an IPv4 address (RFC 959 §3.3), and never
+ * 0.0.0.0. */
+static bool
+is_passive_address(const char *text)
+{
+	const char *equal = strchr(text, '=');
+	struct in_addr address;
+	char host[INET_ADDRSTRLEN];
+	struct network network;
+
+	if (!equal)
+		return false;
+	struct slice left = without_blanks((struct slice){text, (size_t)(equal - text)});
+	struct slice right = without_blanks(slice_of(equal + 1));
+	if (right.n >= sizeof(host) || network_parse(left, &network) != 0)
+		return false;
+	memcpy(host, right.p, right.n);
+	host[right.n] = '\0';
+	return inet_pton(AF_INET, host, &address) == 1 && address.s_addr != INADDR_ANY;
+}
+
+static void
+check_passive_address(const struct conf_block *b, enum option_nr nr, struct conf_report *report)
+{
+	const struct texts *list = list_of(b, nr);
+
+	for (size_t i = 0; i < list->n; i++)
+		if (!is_passive_address(list->item[i]))
+			wrong(b, nr, report, list->item[i],
+			      "\"network = IPv4 address\", as \"10.0.0.0/8 = 10.0.0.5\" or "
+			      "\"* = 192.0.2.7\"");
+}
+
+static const struct rule rules[] = {
+	{OPTION_NR_run_as, check_name},
+	{OPTION_NR_empty_directory, check_path},
+	{OPTION_NR_users_file, check_path},
+	{OPTION_NR_pam_service, check_name},
+	{OPTION_NR_anonymous_user, check_name},
+	{OPTION_NR_anonymous_root, check_path},
+	{OPTION_NR_log, check_log},
+	{OPTION_NR_xferlog, check_path_or_none},
+	{OPTION_NR_passive_address, check_passive_address},
+	{OPTION_NR_root, check_root},
+	{OPTION_NR_hidden, check_hidden},
+};
+
+static void
+check_rules(const struct conf_block *b, struct conf_report *report)
+{
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		if (conf_block_has(b, rules[i].nr))
+			rules[i].check(b, rules[i].nr, report);
+}
+
+/* Of two options the one that the block itself sets, else the server's. */
+static uint64_t
+number_of(const struct conf *conf, const struct conf_block *b, enum option_nr nr)
+{
+	const struct conf_block *from = conf_block_has(b, nr) ? b : &conf->server;
+
+	return *(const uint64_t *)conf_block_const_field(from, &option_rows[nr]);
+}
+
+static void
+check_idle(const struct conf *conf, const struct conf_block *b, struct conf_report *report)
+{
+	bool timeout = conf_block_has(b, OPTION_NR_idle_timeout);
+	uint64_t idle = number_of(conf, b, OPTION_NR_idle_timeout);
+	uint64_t max = number_of(conf, b, OPTION_NR_idle_timeout_max);
+
+	if ((timeout || conf_block_has(b, OPTION_NR_idle_timeout_max)) && idle > max)
+		conf_mistake(report,
+			     b->set[timeout ? OPTION_NR_idle_timeout : OPTION_NR_idle_timeout_max],
+			     "idle_timeout is %" PRIu64 "s, more than idle_timeout_max, %" PRIu64
+			     "s",
+			     idle, max);
+}
+
+static void
+check_server(const struct conf_block *server, struct conf_report *report)
+{
+	const struct settings *s = &server->settings;
+
+	if (s->allow_root && s->minimum_uid > 0)
+		conf_mistake(report, server->set[OPTION_NR_allow_root],
+			     "allow_root: it needs minimum_uid = 0, which is %" PRIu64,
+			     s->minimum_uid);
+	if (s->sandbox == WORD_sandbox_none && geteuid() == 0)
+		conf_mistake(report, server->set[OPTION_NR_sandbox],
+			     "sandbox: none is refused when wharfd runs as root");
+}
+
+static void
+check_listeners(const struct conf *conf, struct conf_report *report)
+{
+	for (size_t i = 0; i < conf->listeners.n; i++)
+		for (size_t k = 0; k < i; k++) {
+			const struct sockaddr_storage *a = &conf->listener[i].address;
+			const struct sockaddr_storage *b = &conf->listener[k].address;
+			if (address_same_host(a, b) && address_port(a) == address_port(b))
+				conf_mistake(report, conf->listeners.item[i].place,
+					     "listener \"%s\" has the address and port of "
+					     "listener \"%s\"",
+					     conf->listener[i].name, conf->listener[k].name);
+		}
+}
+
+void
+conf_check(const struct conf *conf, struct conf_report *report)
+{
+	const struct conf_blocks *all[] = {&conf->listeners, &conf->groups, &conf->users};
+
+	check_rules(&conf->server, report);
+	check_idle(conf, &conf->server, report);
+	check_server(&conf->server, report);
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		for (size_t k = 0; k < all[i]->n; k++) {
+			check_rules(&all[i]->item[k], report);
+			check_idle(conf, &all[i]->item[k], report);
+		}
+	check_listeners(conf, report);
+}

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/* From the statements of wharfd.conf to a struct conf: names, values, scopes, and every mistake in
+ * them. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <wharf/base/address.h>
+#include <wharf/conf/suggest.h>
+#include <wharf/conf/value.h>
+
+#include "block.h"
+
+/* What a block of the file is to us. */
+enum kind { KIND_SERVER, KIND_LISTENER, KIND_GROUP, KIND_USER, KIND_UNKNOWN };
+
+static const char *const kinds[] = {
+	[KIND_SERVER] = "root", /* which is what libconfuse calls the file itself */
+	[KIND_LISTENER] = "listener",
+	[KIND_GROUP] = "group",
+	[KIND_USER] = "user",
+};
+
+/* Options of a listener block alone, and so not in options.def. */
+static const struct option_row port_row = {
+	.name = "port", .type = OPTION_NUMBER, .low = 1, .high = 65535, .set = "", .unit = ""};
+
+struct builder {
+	struct conf *conf;
+	struct conf_report *report;
+	const struct raw *raw;
+	struct slot {
+		enum kind kind;
+		size_t nr;                       /* in its kind */
+		struct conf_place port, address; /* where a listener's were set */
+	} * slot;                                /* of each raw block */
+};
+
+static enum kind
+kind_of(const struct raw_block *b)
+{
+	for (int i = KIND_SERVER; i < KIND_UNKNOWN && !b->nested; i++)
+		if (strcmp(b->kind, kinds[i]) == 0)
+			return (enum kind)i;
+	return KIND_UNKNOWN;
+}
+
+static struct conf_blocks *
+blocks_of(struct conf *conf, enum kind kind)
+{
+	switch (kind) {
+	case KIND_LISTENER:
+		return &conf->listeners;
+	case KIND_GROUP:
+		return &conf->groups;
+	case KIND_USER:
+		return &conf->users;
+	default:
+		return NULL;
+	}
+}
+
+static struct conf_block *
+block_of(struct builder *b, const struct slot *slot)
+{
+	struct conf_blocks *blocks = blocks_of(b->conf, slot->kind);
+
+	if (slot->kind == KIND_SERVER)
+		return &b->conf->server;
+	return blocks ? &blocks->item[slot->nr] : NULL;
+}
+
+static void
+any_address(struct sockaddr_storage *out)
+{
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_addr = in6addr_any};
+
+	memset(out, 0, sizeof(*out));
+	memcpy(out, &in6, sizeof(in6));
+	address_set_port(out, 21);
+}
+
+static int
+add_block(struct conf *conf, enum kind kind, const char *title, struct conf_place place)
+{
+	struct conf_blocks *blocks = blocks_of(conf, kind);
+
+	if (conf_grow(&blocks->item, blocks->n, sizeof(*blocks->item)) < 0)
+		return -ENOMEM;
+	if (kind == KIND_LISTENER &&
+	    conf_grow(&conf->listener, blocks->n, sizeof(*conf->listener)) < 0)
+		return -ENOMEM;
+	struct conf_block *block = &blocks->item[blocks->n];
+	*block = (struct conf_block){.title = strdup(title), .place = place};
+	if (!block->title)
+		return -ENOMEM;
+	if (kind == KIND_LISTENER) {
+		conf->listener[blocks->n].name = block->title;
+		any_address(&conf->listener[blocks->n].address);
+	}
+	blocks->n++;
+	return 0;
+}
+
+static void
+unknown_block(struct builder *b, const struct raw_block *raw)
+{
+	struct suggest near = SUGGEST(slice_of(raw->kind));
+	struct buf text = BUF_INIT;
+
+	if (raw->nested) {
+		conf_mistake(b->report, raw->place, "%s: a block does not stand in a block",
+			     raw->kind);
+		return;
+	}
+	for (int i = KIND_LISTENER; i < KIND_UNKNOWN; i++)
+		suggest_try(&near, kinds[i]);
+	suggest_add(&near, &text);
+	conf_mistake(b->report, raw->place, "\"%s\" is no block; listener, group and user are%.*s",
+		     raw->kind, SLICE_FMT(buf_slice(&text)));
+	buf_deinit(&text);
+}
+
+static int
+take_block(struct builder *b, size_t nr)
+{
+	const struct raw_block *raw = &b->raw->block[nr];
+	struct slot *slot = &b->slot[nr];
+	const struct conf_blocks *blocks;
+
+	slot->kind = kind_of(raw);
+	if (slot->kind == KIND_UNKNOWN)
+		unknown_block(b, raw);
+	blocks = blocks_of(b->conf, slot->kind);
+	if (!blocks)
+		return 0;
+	if (raw->title[0] == '\0')
+		conf_mistake(b->report, raw->place, "%s: a block needs a name", raw->kind);
+	for (size_t i = 0; i < blocks->n; i++)
+		if (strcmp(blocks->item[i].title, raw->title) == 0) {
+			conf_mistake(b->report, raw->place,
+				     "%s \"%s\": there is a block of that name at %s:%d", raw->kind,
+				     raw->title, blocks->item[i].place.file,
+				     blocks->item[i].place.line);
+			break;
+		}
+	slot->nr = blocks->n;
+	return add_block(b->conf, slot->kind, raw->title, raw->place);
+}
+
+static void
+unknown_option(struct builder *b, const struct raw_statement *s)
+{
+	struct suggest near = SUGGEST(slice_of(s->name));
+	struct buf text = BUF_INIT;
+
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		suggest_try(&near, option_rows[i].name);
+	if (b->slot[s->block].kind == KIND_LISTENER) {
+		suggest_try(&near, "port");
+		suggest_try(&near, "address");
+	}
+	suggest_add(&near, &text);
+	conf_mistake(b->report, s->place, "\"%s\" is no option%.*s", s->name,
+		     SLICE_FMT(buf_slice(&text)));
+	buf_deinit(&text);
+}
+
+/* Whether the option may stand in a block of this kind; complains if not. */
+static bool
+in_scope(struct builder *b, const struct raw_statement *s, const struct option_row *row)
+{
+	enum kind kind = b->slot[s->block].kind;
+
+	if (row->scope == OPTION_USER || kind == KIND_SERVER ||
+	    (row->scope == OPTION_LISTENER && kind == KIND_LISTENER))
+		return true;
+	conf_mistake(b->report, s->place, "%s: this does not stand in a %s block, but %s", s->name,
+		     b->raw->block[s->block].kind,
+		     row->scope == OPTION_SERVER ? "outside of all"
+						 : "in a listener block or outside of all");
+	return false;
+}
+
+/* Whether this is the first time; notes the place. */
+static bool
+first_time(struct builder *b, const struct raw_statement *s, struct conf_place *set)
+{
+	if (set->file) {
+		conf_mistake(b->report, s->place, "%s: it was set at %s:%d already", s->name,
+			     set->file, set->line);
+		return false;
+	}
+	*set = s->place;
+	return true;
+}
+
+static int
+parse_value(struct builder *b, const struct raw_statement *s, const struct option_row *row,
+	    void *field)
+{
+	struct slice *items = calloc(s->n + 1, sizeof(*items));
+	struct buf why = BUF_INIT;
+	int r;
+
+	if (!items)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->n; i++)
+		items[i] = slice_of(s->item[i]);
+	r = value_parse(row, items, s->n, field, &why);
+	if (r == VALUE_WRONG)
+		conf_mistake(b->report, s->place, "%s: %.*s", s->name, SLICE_FMT(buf_slice(&why)));
+	free(items);
+	buf_deinit(&why);
+	return r;
+}
+
+static bool
+parse_address(const char *text, struct sockaddr_storage *out)
+{
+	uint16_t port = address_port(out);
+	struct sockaddr_in in = {.sin_family = AF_INET};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+
+	if (strcmp(text, "*") == 0) {
+		any_address(out);
+	} else if (inet_pton(AF_INET, text, &in.sin_addr) == 1) {
+		memcpy(out, &in, sizeof(in));
+	} else if (inet_pton(AF_INET6, text, &in6.sin6_addr) == 1) {
+		memcpy(out, &in6, sizeof(in6));
+	} else {
+		return false;
+	}
+	address_set_port(out, port);
+	return true;
+}
+
+/* `address` and `port`, which only a listener has. */
+static int
+take_listener_option(struct builder *b, const struct raw_statement *s)
+{
+	struct slot *slot = &b->slot[s->block];
+	bool port = strcmp(s->name, "port") == 0;
+	uint64_t n;
+
+	if (slot->kind != KIND_LISTENER) {
+		conf_mistake(b->report, s->place, "%s: this stands in a listener block only",
+			     s->name);
+		return 0;
+	}
+	struct sockaddr_storage *address = &b->conf->listener[slot->nr].address;
+	if (!first_time(b, s, port ? &slot->port : &slot->address))
+		return 0;
+	if (port) {
+		int r = parse_value(b, s, &port_row, &n);
+		if (r == 0)
+			address_set_port(address, (uint16_t)n);
+		return r < 0 ? r : 0;
+	}
+	if (s->n != 1)
+		conf_mistake(b->report, s->place, "address: it takes one value, not a list");
+	else if (!parse_address(s->item[0], address))
+		conf_mistake(b->report, s->place,
+			     "address: \"%s\" is not \"*\", nor an IPv4 or IPv6 address",
+			     s->item[0]);
+	return 0;
+}
+
+static int
+take_statement(struct builder *b, const struct raw_statement *s)
+{
+	const struct option_row *row = option_find(slice_of(s->name));
+	struct conf_block *block = block_of(b, &b->slot[s->block]);
+
+	if (!block)
+		return 0; /* the whole block was refused */
+	if (strcmp(s->name, "port") == 0 || strcmp(s->name, "address") == 0)
+		return take_listener_option(b, s);
+	if (!row) {
+		unknown_option(b, s);
+		return 0;
+	}
+	if (!in_scope(b, s, row) || !first_time(b, s, &block->set[option_nr(row)]))
+		return 0;
+
+	/* The server's fields hold defaults, and keep them where the value is wrong. */
+	union {
+		struct settings any;
+		uint64_t aligned;
+	} value;
+	int r = parse_value(b, s, row, &value);
+	if (r == 0)
+		value_move(row, conf_block_field(block, row), &value);
+	else if (r == VALUE_WRONG)
+		block->set[option_nr(row)] = (struct conf_place){0};
+	return r < 0 ? r : 0;
+}
+
+static int
+build(struct builder *b)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < b->raw->n_blocks && r == 0; i++)
+		r = take_block(b, i);
+	for (size_t i = 0; i < b->raw->n_statements && r == 0; i++)
+		r = take_statement(b, &b->raw->statement[i]);
+	if (r == 0 && b->conf->listeners.n == 0)
+		r = add_block(b->conf, KIND_LISTENER, "default", (struct conf_place){0});
+	return r;
+}
+
+int
+conf_read(const char *path, struct conf **out, struct conf_report *report)
+{
+	struct raw raw;
+	struct conf *conf = NULL;
+	size_t before = report->mistakes;
+	int r = raw_read(path, &raw, report);
+
+	if (r >= 0) {
+		struct builder b = {.report = report, .raw = &raw};
+		r = -ENOMEM;
+		conf = calloc(1, sizeof(*conf));
+		b.conf = conf;
+		b.slot = calloc(raw.n_blocks + 1, sizeof(*b.slot));
+		if (conf && b.slot)
+			r = settings_init(&conf->server.settings);
+		if (r == 0)
+			r = build(&b);
+		free(b.slot);
+	}
+	if (r == 0) {
+		/* Places in conf point to these. */
+		conf->files = raw.files;
+		raw.files = (struct conf_files){0};
+		conf_check(conf, report);
+		if (buf_error(&report->text) < 0)
+			r = -ENOMEM;
+		else if (report->mistakes > before)
+			r = CONF_MISTAKES;
+	}
+	raw_deinit(&raw);
+	if (r == 0)
+		*out = conf;
+	else
+		conf_free(&conf);
+	return r;
+}
