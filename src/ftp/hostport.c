@@ -64,13 +64,14 @@ set_host(struct sockaddr_storage *out, struct slice host)
 static int
 parse_protocol(struct slice s, int *family)
 {
-	uint64_t n;
+	uint64_t other;
 
-	if (number_parse_u64(s, UINT32_MAX, &n) != 0)
-		return HOSTPORT_BAD;
-	if (n != 1 && n != 2)
-		return HOSTPORT_PROTOCOL;
-	*family = n == 1 ? AF_INET : AF_INET6;
+	if (slice_equal(s, SLICE("1")))
+		*family = AF_INET;
+	else if (slice_equal(s, SLICE("2")))
+		*family = AF_INET6;
+	else
+		return number_parse_u64(s, UINT32_MAX, &other) ? HOSTPORT_BAD : HOSTPORT_PROTOCOL;
 	return 0;
 }
 

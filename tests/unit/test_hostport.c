@@ -124,6 +124,7 @@ test_epsv(void **state)
 		{ "ALL", HOSTPORT_ALL, -1 },
 		{ "all", HOSTPORT_ALL, -1 },
 		{ "3", HOSTPORT_PROTOCOL, -1 },
+		{ "02", HOSTPORT_PROTOCOL, -1 },
 		{ "ALLX", HOSTPORT_BAD, -1 },
 		{ " 1", HOSTPORT_BAD, -1 },
 		{ "1 ", HOSTPORT_BAD, -1 },
