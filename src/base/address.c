@@ -66,7 +66,8 @@ address_format_host(struct buf *out, const struct sockaddr_storage *a)
 	struct address_bytes bytes = bytes_of(a);
 	char text[INET6_ADDRSTRLEN];
 
-	if (bytes.n == 0 || !inet_ntop(bytes.n == 4 ? AF_INET : AF_INET6, bytes.p, text, sizeof(text))) {
+	int family = bytes.n == 4 ? AF_INET : AF_INET6;
+	if (bytes.n == 0 || !inet_ntop(family, bytes.p, text, sizeof(text))) {
 		buf_add_str(out, "unknown");
 		return;
 	}
@@ -192,7 +193,10 @@ network_parse(struct slice s, struct network *out)
 	if (slash && !prefix_parse(slice_from(s, host.n + 1), max, &prefix))
 		return NETWORK_BAD;
 	if (a.ss_family == AF_INET6 && bytes_of(&a).n == 4) {
-		/* A network of mapped addresses is one of IPv4; a wider one would mean both families. */
+		/*
+		 * A network of mapped addresses is one of IPv4; a wider one would mean both
+		 * families.
+		 */
 		if (prefix < 96)
 			return NETWORK_BAD;
 		prefix -= 96;

@@ -83,7 +83,10 @@ parse_plain(struct slice arg, struct digest_args *out)
 	return 0;
 }
 
-/* The path after the quote at the front of *arg, into out->text.  *arg becomes what follows its closing quote. */
+/*
+ * The path after the quote at the front of *arg, into out->text.  *arg becomes what follows its
+ * closing quote.
+ */
 static int
 unquote(struct slice *arg, struct buf *text)
 {

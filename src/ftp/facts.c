@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* The facts of wharf/ftp/facts.h: a row a fact.  A function appends the value, or returns false for no such fact. */
+/*
+ * The facts of wharf/ftp/facts.h: a row a fact.  A function appends the value, or returns false for
+ * no such fact.
+ */
 #include <wharf/ftp/facts.h>
 #include <wharf/ftp/when.h>
 

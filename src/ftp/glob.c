@@ -2,8 +2,9 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * The patterns of wharf/ftp/glob.h.  The matcher goes forward and remembers one place to go back to, the last star:
- * an earlier star never needs another try, because what it took is the shortest that let the pattern come so far.
+ * The patterns of wharf/ftp/glob.h.  The matcher goes forward and remembers one place to go back
+ * to, the last star: an earlier star never needs another try, because what it took is the shortest
+ * that let the pattern come so far.
  */
 #include <stdint.h>
 
@@ -64,8 +65,8 @@ set_has(struct slice set, char c)
 }
 
 /*
- * *unclosed is a place from which on no "[" is closed.  When one is not, none after it is either, and so the search
- * for the end is in vain only once a pattern.
+ * *unclosed is a place from which on no "[" is closed.  When one is not, none after it is either,
+ * and so the search for the end is in vain only once a pattern.
  */
 static struct element
 element_at(struct slice pattern, size_t at, size_t *unclosed)

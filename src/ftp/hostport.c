@@ -8,7 +8,10 @@
 #include <wharf/ftp/hostport.h>
 #include <wharf/ftp/number.h>
 
-/* Takes what stands before the next delimiter, and the delimiter, off *rest.  Returns false when there is none. */
+/*
+ * Takes what stands before the next delimiter, and the delimiter, off *rest.  Returns false when
+ * there is none.
+ */
 static bool
 next_field(struct slice *rest, char delimiter, struct slice *field)
 {
@@ -43,7 +46,9 @@ hostport_parse_port(struct slice arg, struct sockaddr_in *out)
 	return 0;
 }
 
-/* Sets the address of *out, whose family is set.  Returns false when host is none of that family. */
+/*
+ * Sets the address of *out, whose family is set.  Returns false when host is none of that family.
+ */
 static bool
 set_host(struct sockaddr_storage *out, struct slice host)
 {

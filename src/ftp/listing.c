@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* The LIST lines and options of wharf/ftp/listing.h.  No printf: a folder may have a million entries. */
+/*
+ * The LIST lines and options of wharf/ftp/listing.h.  No printf: a folder may have a million
+ * entries.
+ */
 #include <sys/stat.h>
 
 #include <wharf/ftp/listing.h>

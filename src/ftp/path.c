@@ -5,7 +5,10 @@
 #include <wharf/ftp/glob.h>
 #include <wharf/ftp/path.h>
 
-/* Takes the next part off *rest, slashes before it skipped.  Returns an empty slice when there is none. */
+/*
+ * Takes the next part off *rest, slashes before it skipped.  Returns an empty slice when there is
+ * none.
+ */
 static struct slice
 next_part(struct slice *rest)
 {

@@ -2,8 +2,8 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * The times of wharf/ftp/when.h.  Days are counted in years that begin in March, so that the leap day is a year's
- * last, and in eras of 400 years, which all have the same number of days.
+ * The times of wharf/ftp/when.h.  Days are counted in years that begin in March, so that the leap
+ * day is a year's last, and in eras of 400 years, which all have the same number of days.
  */
 #include <stdint.h>
 
@@ -27,7 +27,8 @@ struct civil {
 static int64_t
 days_of(unsigned year, unsigned month, unsigned day)
 {
-	unsigned y = year + 400 - (month <= 2); /* an era more, so that year 0 has a year before it */
+	/* An era more, so that year 0 has a year before it. */
+	unsigned y = year + 400 - (month <= 2);
 	unsigned m = (month + 9) % 12;
 	unsigned era = y / 400, in_era = y % 400;
 	unsigned in_year = (153 * m + 2) / 5 + day - 1;
@@ -75,7 +76,10 @@ days_in_month(unsigned year, unsigned month)
 	return days[month - 1] + (leap && month == 2 ? 1u : 0u);
 }
 
-/* The n digits at the front of s, which is long enough, as a number.  Returns false when one is no digit. */
+/*
+ * The n digits at the front of s, which is long enough, as a number.  Returns false when one is no
+ * digit.
+ */
 static bool
 digits(struct slice s, size_t n, unsigned *out)
 {
@@ -124,7 +128,8 @@ when_parse(struct slice s, struct timespec *out)
 		return WHEN_BAD;
 	if (c.second == 60)
 		c.second = 59;
-	out->tv_sec = days_of(c.year, c.month, c.day) * DAY + c.hour * 3600 + c.minute * 60 + c.second;
+	out->tv_sec = days_of(c.year, c.month, c.day) * DAY +
+		      (c.hour * 60 + c.minute) * 60 + c.second;
 	out->tv_nsec = fraction;
 	return 0;
 }

@@ -3,8 +3,8 @@
 
 /*
  * What every fuzz target includes.  A target is the one function of libFuzzer; with clang and
- * WHARF_SANITIZE=address,undefined,fuzzer-no-link it becomes fuzz_<name>, and always replay_<name>, which runs it over
- * corpus/<name> as a test.
+ * WHARF_SANITIZE=address,undefined,fuzzer-no-link it becomes fuzz_<name>, and always replay_<name>,
+ * which runs it over corpus/<name> as a test.
  */
 #ifndef WHARF_TESTS_FUZZ_H
 #define WHARF_TESTS_FUZZ_H

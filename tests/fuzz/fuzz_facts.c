@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* Facts: a set that was read is written and read again as the same set; a name ends its line unchanged. */
+/*
+ * Facts: a set that was read is written and read again as the same set; a name ends its line
+ * unchanged.
+ */
 #include <wharf/ftp/facts.h>
 
 #include "fuzz.h"
@@ -10,7 +13,9 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct slice in = { (const char *)data, size };
-	struct entry e = { .name = in, .owner = in, .group = in, .size = size, .perm = (unsigned)size };
+	struct entry e = {
+		.name = in, .owner = in, .group = in, .size = size, .perm = (unsigned)size,
+	};
 	struct buf out = BUF_INIT;
 	unsigned set, again;
 

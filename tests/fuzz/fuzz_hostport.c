@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* Data-connection addresses: what is read as PORT is written as 227 and read again; EPRT never gives a mapped host. */
+/*
+ * Data-connection addresses: what is read as PORT is written as 227 and read again; EPRT never
+ * gives a mapped host.
+ */
 #include <wharf/base/address.h>
 #include <wharf/ftp/hostport.h>
 

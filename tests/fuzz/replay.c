@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* Runs a fuzz target over all files of a folder: its corpus as a test, with the ordinary compiler. */
+/*
+ * Runs a fuzz target over all files of a folder: its corpus as a test, with the ordinary compiler.
+ */
 #include <dirent.h>
 #include <stdio.h>
 

@@ -15,10 +15,11 @@ static struct sockaddr_storage
 address(const char *text, uint16_t port)
 {
 	struct sockaddr_storage a = { .ss_family = AF_INET };
+	struct in6_addr *six = &((struct sockaddr_in6 *)&a)->sin6_addr;
 
 	if (inet_pton(AF_INET, text, &((struct sockaddr_in *)&a)->sin_addr) != 1) {
 		a.ss_family = AF_INET6;
-		assert_int_equal(inet_pton(AF_INET6, text, &((struct sockaddr_in6 *)&a)->sin6_addr), 1);
+		assert_int_equal(inet_pton(AF_INET6, text, six), 1);
 	}
 	address_set_port(&a, port);
 	return a;

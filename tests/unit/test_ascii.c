@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* TYPE A against a translation that looks at every byte, cut everywhere, and its round trips (attacks E25). */
+/*
+ * TYPE A against a translation that looks at every byte, cut everywhere, and its round trips
+ * (attacks E25).
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -30,7 +33,10 @@ static const struct {
 	{ SLICE("\0\n\xff\r\0"), SLICE("\0\r\n\xff\r\0"), SLICE("\0\n\xff\r\0") },
 };
 
-/* Translates in pieces that end at the cuts; out is of the exact size for each, so that a sanitizer sees more. */
+/*
+ * Translates in pieces that end at the cuts; out is of the exact size for each, so that a sanitizer
+ * sees more.
+ */
 static void
 translate(bool decode, struct slice in, const size_t *cuts, size_t n_cuts, struct buf *out)
 {
@@ -91,7 +97,10 @@ test_texts_at_every_cut(void **state)
 	buf_deinit(&out);
 }
 
-/* All strings of seven bytes of three kinds, whole and byte by byte: the naive translation and the round trip. */
+/*
+ * All strings of seven bytes of three kinds, whole and byte by byte: the naive translation and the
+ * round trip.
+ */
 static void
 test_all_short_texts(void **state)
 {
@@ -128,7 +137,9 @@ test_large(void **state)
 {
 	(void)state;
 	enum { SIZE = 1 << 20 };
-	static const char *const alphabets[] = { "\n", "\r", "\r\n", "\r\nx", "abcdefghijklmnop\r\n" };
+	static const char *const alphabets[] = {
+		"\n", "\r", "\r\n", "\r\nx", "abcdefghijklmnop\r\n",
+	};
 	struct buf out = BUF_INIT, want = BUF_INIT;
 	char *in = malloc(SIZE);
 	uint32_t seed = 3;

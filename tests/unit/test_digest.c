@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* The digests' names, and each reading of their commands' arguments, unbalanced quotes included (attacks C05). */
+/*
+ * The digests' names, and each reading of their commands' arguments, unbalanced quotes included
+ * (attacks C05).
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

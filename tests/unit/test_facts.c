@@ -27,8 +27,9 @@ test_format(void **state)
 {
 	(void)state;
 	struct entry e = {
-		.name = SLICE(" a;b=c d"), .owner = SLICE("o;w n"), .gid = 100, .mode = S_IFREG | 0644,
-		.size = 1234, .mtime = 1772719320, .dev = 0xfd01, .ino = 0xabc, .perm = ~0u,
+		.name = SLICE(" a;b=c d"), .owner = SLICE("o;w n"), .gid = 100,
+		.mode = S_IFREG | 0644, .size = 1234, .mtime = 1772719320, .dev = 0xfd01,
+		.ino = 0xabc, .perm = ~0u,
 	};
 
 	expect(&e, FACT_ALL, "type=file;size=1234;modify=20260305140200;perm=adfrw;unique=fd01gabc;"
@@ -116,8 +117,9 @@ test_names(void **state)
 	struct buf out = BUF_INIT;
 
 	facts_format_names(&out, FACT_ALL, FACT_ALL);
-	assert_true(slice_equal(buf_slice(&out), SLICE("type*;size*;modify*;perm*;unique*;UNIX.mode*;"
-						       "UNIX.owner*;UNIX.group*;")));
+	assert_true(slice_equal(buf_slice(&out),
+				SLICE("type*;size*;modify*;perm*;unique*;UNIX.mode*;"
+				      "UNIX.owner*;UNIX.group*;")));
 	buf_reset(&out);
 	facts_format_names(&out, FACT_TYPE | FACT_SIZE | FACT_PERM, FACT_SIZE | FACT_MODIFY);
 	assert_true(slice_equal(buf_slice(&out), SLICE("type;size*;perm;")));

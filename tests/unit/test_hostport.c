@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* PORT, EPRT and EPSV: the forms that are good, and the weak ones that other servers took (attacks A03, A04). */
+/*
+ * PORT, EPRT and EPSV: the forms that are good, and the weak ones that other servers took (attacks
+ * A03, A04).
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -134,7 +137,8 @@ test_epsv(void **state)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		int family = -1;
-		assert_int_equal(hostport_parse_epsv(slice_of(rows[i].arg), &family), rows[i].result);
+		int result = hostport_parse_epsv(slice_of(rows[i].arg), &family);
+		assert_int_equal(result, rows[i].result);
 		assert_int_equal(family, rows[i].family);
 	}
 }

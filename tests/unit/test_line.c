@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* Each conversation is read whole, a byte at a time, and cut at every one and every two places: always the same. */
+/*
+ * Each conversation is read whole, a byte at a time, and cut at every one and every two places:
+ * always the same.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -15,7 +18,7 @@
 
 struct talk {
 	struct slice in;
-	const char *out; /* a "line" a line, TOO_LONG, BAD; then "more" where bytes of a line are left */
+	const char *out; /* lines, TOO_LONG, BAD; "more" where bytes of a line are left */
 };
 
 #define TALK(in, out) { SLICE(in), out }
@@ -138,7 +141,9 @@ test_every_segmentation(void **state)
 	}
 }
 
-/* A line of any length followed by a command: the tail is never a line of its own (CVE-2008-4242). */
+/*
+ * A line of any length followed by a command: the tail is never a line of its own (CVE-2008-4242).
+ */
 static void
 test_no_tail_is_executed(void **state)
 {

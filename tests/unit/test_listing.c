@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* The exact bytes of LIST's lines, at the limits too (attacks C09, E09), and the options that clients send. */
+/*
+ * The exact bytes of LIST's lines, at the limits too (attacks C09, E09), and the options that
+ * clients send.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -53,7 +53,8 @@ test_join(void **state)
 	struct buf out = BUF_INIT;
 
 	for (size_t i = 0; i < sizeof(joins) / sizeof(joins[0]); i++) {
-		assert_int_equal(path_join(&out, slice_of(joins[i].cwd), slice_of(joins[i].arg)), 0);
+		struct slice cwd = slice_of(joins[i].cwd);
+		assert_int_equal(path_join(&out, cwd, slice_of(joins[i].arg)), 0);
 		if (!slice_equal(buf_slice(&out), slice_of(joins[i].out)))
 			fail_msg("%s + %s = %.*s", joins[i].cwd, joins[i].arg,
 				 SLICE_FMT(buf_slice(&out)));
@@ -101,7 +102,9 @@ test_lengths(void **state)
 	buf_deinit(&cwd);
 }
 
-/* Random spellings: the result is normal, joining it again changes nothing, and ".." is its parent. */
+/*
+ * Random spellings: the result is normal, joining it again changes nothing, and ".." is its parent.
+ */
 static void
 test_results_are_normal(void **state)
 {

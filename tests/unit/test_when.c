@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* Times: what is read and refused (attacks E11), and days of 9,999 years against libc's calendar. */
+/*
+ * Times: what is read and refused (attacks E11), and days of 9,999 years against libc's calendar.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -85,8 +87,8 @@ test_calendar(void **state)
 		struct tm tm;
 		struct timespec again;
 		gmtime_r(&t, &tm);
-		snprintf(want, sizeof(want), "%04d%02d%02d%02d%02d%02d", tm.tm_year + 1900, tm.tm_mon + 1,
-			 tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+		snprintf(want, sizeof(want), "%04d%02d%02d%02d%02d%02d", tm.tm_year + 1900,
+			 tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
 		buf_reset(&out);
 		when_format(&out, t);
 		assert_true(slice_equal(buf_slice(&out), slice_of(want)));

@@ -2,8 +2,9 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * Internet addresses and networks, IPv4 and IPv6 alike.  An IPv4 address that came in its IPv6 form (::ffff:a.b.c.d)
- * is that IPv4 address everywhere here.  An address of any other family equals nothing and has port 0.
+ * Internet addresses and networks, IPv4 and IPv6 alike.  An IPv4 address that came in its IPv6 form
+ * (::ffff:a.b.c.d) is that IPv4 address everywhere here.  An address of any other family equals
+ * nothing and has port 0.
  */
 #ifndef WHARF_BASE_ADDRESS_H
 #define WHARF_BASE_ADDRESS_H
@@ -20,13 +21,19 @@ enum network_error {
 	NETWORK_BAD = 1, /* neither an address nor address/prefix nor "*" */
 };
 
-/* All addresses that have the first prefix bits in common; AF_UNSPEC is all addresses of all families. */
+/*
+ * All addresses that have the first prefix bits in common; AF_UNSPEC is all addresses of all
+ * families.
+ */
 struct network {
 	struct sockaddr_storage address;
 	unsigned prefix;
 };
 
-/* Are both the same host?  Ports do not count; scopes of link-local addresses do, where both are known. */
+/*
+ * Are both the same host?  Ports do not count; scopes of link-local addresses do, where both are
+ * known.
+ */
 bool address_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
 /* Turns a v4-mapped IPv6 address into the IPv4 address that it is; leaves all others alone. */
 void address_unmap(struct sockaddr_storage *a);
@@ -44,7 +51,10 @@ void address_set_port(struct sockaddr_storage *a, uint16_t port);
  */
 int network_parse(struct slice s, struct network *out);
 bool network_contains(const struct network *net, const struct sockaddr_storage *a);
-/* *out := the network of that prefix around a: prefix4 bits (at most 32) or prefix6 (at most 128), by a's family. */
+/*
+ * *out := the network of that prefix around a: prefix4 bits (at most 32) or prefix6 (at most 128),
+ * by a's family.
+ */
 void network_of(const struct sockaddr_storage *a, unsigned prefix4, unsigned prefix6,
 		struct network *out);
 

@@ -2,8 +2,8 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * The names of the digests and the arguments of HASH (draft-bryan-ftpext-hash-02 §3) and of XCRC, XMD5 and their kin,
- * which no RFC describes.  Nothing is hashed here.
+ * The names of the digests and the arguments of HASH (draft-bryan-ftpext-hash-02 §3) and of XCRC,
+ * XMD5 and their kin, which no RFC describes.  Nothing is hashed here.
  */
 #ifndef WHARF_FTP_DIGEST_H
 #define WHARF_FTP_DIGEST_H
@@ -44,15 +44,16 @@ size_t digest_size(enum digest_algorithm algorithm);
 /*
  * The readings of `path`, `path start`, `path start end` and `"path" [start [end]]`.
  *
- * A name may itself end in a number.  So there are two readings where nothing is quoted: whole, all of the argument as
- * a path, which counts when such a file exists, and path with its range.  In quotes only the second is there.
+ * A name may itself end in a number.  So there are two readings where nothing is quoted: whole, all
+ * of the argument as a path, which counts when such a file exists, and path with its range.  In
+ * quotes only the second is there.
  */
 struct digest_args {
 	struct slice whole; /* the argument; empty when it was quoted */
 	struct slice path;  /* without the range: in the argument, or in text */
 	bool has_range;     /* start was given */
-	bool has_end;       /* and end, which is not before start; what it includes is the command's matter */
-	uint64_t start, end;
+	bool has_end;       /* and end, which is not before start */
+	uint64_t start, end; /* whether end is included is the command's matter */
 	struct buf text;    /* a quoted path, its quotes and backslashes resolved */
 };
 
@@ -61,10 +62,10 @@ struct digest_args {
 void digest_args_deinit(struct digest_args *args);
 
 /*
- * Reads arg into *out, which is initialised or was used before, and whose slices are valid while arg and out are.  In
- * quotes a quote is doubled or has a backslash before it, and a backslash may have one too; before any other byte it
- * stands for itself.  Unquoted numbers that overflow or run backwards belong to the name.
- * Returns 0, DIGEST_BAD, or -ENOMEM.
+ * Reads arg into *out, which is initialised or was used before, and whose slices are valid while
+ * arg and out are.  In quotes a quote is doubled or has a backslash before it, and a backslash may
+ * have one too; before any other byte it stands for itself.  Unquoted numbers that overflow or run
+ * backwards belong to the name.  Returns 0, DIGEST_BAD, or -ENOMEM.
  */
 int digest_parse_args(struct slice arg, struct digest_args *out);
 

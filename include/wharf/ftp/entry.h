@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* One entry of a folder, as listings (wharf/ftp/listing.h) and facts (wharf/ftp/facts.h) show it. */
+/*
+ * One entry of a folder, as listings (wharf/ftp/listing.h) and facts (wharf/ftp/facts.h) show it.
+ */
 #ifndef WHARF_FTP_ENTRY_H
 #define WHARF_FTP_ENTRY_H
 
@@ -22,7 +24,9 @@ enum entry_type {
 	ENTRY_SPECIAL, /* a FIFO, a socket, a device: listed, never transferred */
 };
 
-/* What the client may do with the entry (RFC 3659 §7.5.5); each bit is a letter of the "perm" fact. */
+/*
+ * What the client may do with the entry (RFC 3659 §7.5.5); each bit is a letter of the "perm" fact.
+ */
 enum entry_perm {
 	PERM_APPEND = 1 << 0,   /* a: APPE to the file */
 	PERM_CREATE = 1 << 1,   /* c: STOR in the folder */
@@ -37,20 +41,21 @@ enum entry_perm {
 };
 
 struct entry {
-	struct slice name;         /* no CR, LF or NUL where facts are made: such names are not sent at all */
+	struct slice name;         /* without CR, LF and NUL where facts are made */
 	struct slice target;       /* of a symbolic link, or empty */
 	struct slice owner, group; /* names; empty for the number */
 	enum entry_type type;      /* for facts */
 	mode_t mode;               /* st_mode, the file's type with it */
-	unsigned perm;             /* enum entry_perm; bits that do not fit the type are not shown */
+	unsigned perm;             /* enum entry_perm; what does not fit the type is not shown */
 	uint32_t uid, gid;
 	uint64_t size, nlink, dev, ino;
 	time_t mtime;
 };
 
 /*
- * Appends the name of a user or group, or the number when there is no name.  Blanks, control characters and ";" become
- * "_", since each of them would end the column or the fact.  Returns the bytes that were appended.
+ * Appends the name of a user or group, or the number when there is no name.  Blanks, control
+ * characters and ";" become "_", since each of them would end the column or the fact.  Returns the
+ * bytes that were appended.
  */
 size_t entry_format_owner(struct buf *out, struct slice name, uint32_t id);
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* MLSD's and MLST's facts about an entry (RFC 3659 §7), and the list of them in FEAT and OPTS MLST. */
+/*
+ * MLSD's and MLST's facts about an entry (RFC 3659 §7), and the list of them in FEAT and OPTS MLST.
+ */
 #ifndef WHARF_FTP_FACTS_H
 #define WHARF_FTP_FACTS_H
 
@@ -27,21 +29,22 @@ enum facts_error {
 };
 
 /*
- * Appends "type=file;size=1234;…; name": the wanted facts, one blank, the name as it is; without the blank before it
- * that MLST wants and without a line end.
+ * Appends "type=file;size=1234;…; name": the wanted facts, one blank, the name as it is; without
+ * the blank before it that MLST wants and without a line end.
  */
 void facts_format(struct buf *out, const struct entry *e, unsigned wanted);
 
 /*
- * Reads OPTS MLST's list of names, "size;modify;".  Unknown facts are ignored, case too, the last ";" may be missing,
- * and an empty list asks for no facts (RFC 3659 §7.9).  Returns 0, or FACTS_BAD when there is a blank in it, which
- * no fact has; *wanted is set only by 0.
+ * Reads OPTS MLST's list of names, "size;modify;".  Unknown facts are ignored, case too, the last
+ * ";" may be missing, and an empty list asks for no facts (RFC 3659 §7.9).  Returns 0, or FACTS_BAD
+ * when there is a blank in it, which no fact has; *wanted is set only by 0.
  */
 int facts_parse(struct slice arg, unsigned *wanted);
 
 /*
- * Appends the names of the facts in all, each with a ";", and those in wanted with a "*" before it.  FEAT's line takes
- * the session's set as wanted; the reply to OPTS MLST takes the session's set as all, and 0 as wanted.
+ * Appends the names of the facts in all, each with a ";", and those in wanted with a "*" before
+ * it.  FEAT's line takes the session's set as wanted; the reply to OPTS MLST takes the session's
+ * set as all, and 0 as wanted.
  */
 void facts_format_names(struct buf *out, unsigned all, unsigned wanted);
 

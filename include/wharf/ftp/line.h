@@ -2,14 +2,15 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * The reader of the control connection: bytes in, command lines out (RFC 959 §5.3), whatever the segmentation, with
- * Telnet's sequences (RFC 854) taken away.
+ * The reader of the control connection: bytes in, command lines out (RFC 959 §5.3), whatever the
+ * segmentation, with Telnet's sequences (RFC 854) taken away.
  *
- * A line ends with LF, and a CR right before it goes with it.  An LF ends the line in every state, in the middle of a
- * Telnet sequence too, so that no sequence can hide the end of a command or swallow the next one; a line whose last
- * sequence is unfinished is LINE_BAD.  An IAC that is not followed by a Telnet command (a byte of 240 and more) is a
- * byte of a name that the client did not double, and stays.  A DM (0xf2) that stands first in a line is dropped: it
- * lost its IAC to the urgent data before it, and no verb begins with it.
+ * A line ends with LF, and a CR right before it goes with it.  An LF ends the line in every state,
+ * in the middle of a Telnet sequence too, so that no sequence can hide the end of a command or
+ * swallow the next one; a line whose last sequence is unfinished is LINE_BAD.  An IAC that is not
+ * followed by a Telnet command (a byte of 240 and more) is a byte of a name that the client did not
+ * double, and stays.  A DM (0xf2) that stands first in a line is dropped: it lost its IAC to the
+ * urgent data before it, and no verb begins with it.
  */
 #ifndef WHARF_FTP_LINE_H
 #define WHARF_FTP_LINE_H
@@ -24,8 +25,8 @@
 enum line_result {
 	LINE_MORE,     /* everything was used, no line has ended */
 	LINE_READY,    /* a line, without its end */
-	LINE_TOO_LONG, /* more than max bytes; told at once and once, the rest up to LF is swallowed */
-	LINE_BAD,      /* a NUL, a bare CR or an unfinished Telnet sequence; told at the line's end */
+	LINE_TOO_LONG, /* more than max bytes; told at once and once, the rest is swallowed */
+	LINE_BAD,      /* a NUL, a bare CR, an unfinished Telnet sequence; told at the end */
 };
 
 struct line_reader {
@@ -39,15 +40,18 @@ struct line_reader {
 	bool ended;       /* text was handed out: the next feed begins a line */
 };
 
-/* max: the most bytes that a line may have, its end not counted, dropped Telnet sequences counted. */
+/*
+ * max: the most bytes that a line may have, its end not counted, dropped Telnet sequences counted.
+ */
 void line_reader_init(struct line_reader *r, size_t max);
 void line_reader_deinit(struct line_reader *r);
 
 /*
- * Takes bytes up to the end of at most one line.  *used is how many of the n were taken; the caller feeds the rest
- * again.  *line is set for LINE_READY only, and is valid until the next feed.  Memory that no line needs is freed when
- * LINE_MORE is returned, so a caller that feeds until LINE_MORE (n may be 0) keeps nothing for an idle session.
- * Returns an enum line_result, or -ENOMEM.
+ * Takes bytes up to the end of at most one line.  *used is how many of the n were taken; the caller
+ * feeds the rest again.  *line is set for LINE_READY only, and is valid until the next feed.
+ * Memory that no line needs is freed when LINE_MORE is returned, so a caller that feeds until
+ * LINE_MORE (n may be 0) keeps nothing for an idle session.  Returns an enum line_result, or
+ * -ENOMEM.
  */
 int line_reader_feed(struct line_reader *r, const char *bytes, size_t n, size_t *used,
 		     struct slice *line);

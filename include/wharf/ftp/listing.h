@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* LIST: lines in the form of "ls -l", which is what clients parse, and the options that they put before the path. */
+/*
+ * LIST: lines in the form of "ls -l", which is what clients parse, and the options that they put
+ * before the path.
+ */
 #ifndef WHARF_FTP_LISTING_H
 #define WHARF_FTP_LISTING_H
 
@@ -13,8 +16,9 @@
 #include <wharf/ftp/entry.h>
 
 /*
- * Appends "-rw-r--r--   1 owner    group        1234 Mar  5 14:02 name" and CRLF: exactly one blank before the name,
- * and " -> target" after a link's.  Control characters in both become "?", so that an entry is always one line.
+ * Appends "-rw-r--r--   1 owner    group        1234 Mar  5 14:02 name" and CRLF: exactly one blank
+ * before the name, and " -> target" after a link's.  Control characters in both become "?", so that
+ * an entry is always one line.
  */
 void listing_format(struct buf *out, const struct entry *e, time_t now);
 
@@ -27,10 +31,11 @@ struct list_options {
 };
 
 /*
- * Takes groups like "-la" off the front of LIST's, NLST's or STAT's argument: a "-" and letters, or the digit 1.  "--"
- * ends them.  Letters without a meaning here are taken and ignored.  *rest is what comes after exactly one blank, so
- * a path may begin with one and hold some; it is empty when only options were there.
- * Returns whether there was an option: then a file whose name is the whole argument may have been meant.
+ * Takes groups like "-la" off the front of LIST's, NLST's or STAT's argument: a "-" and letters, or
+ * the digit 1.  "--" ends them.  Letters without a meaning here are taken and ignored.  *rest is
+ * what comes after exactly one blank, so a path may begin with one and hold some; it is empty when
+ * only options were there.  Returns whether there was an option: then a file whose name is the
+ * whole argument may have been meant.
  */
 bool listing_parse_options(struct slice arg, struct list_options *out, struct slice *rest);
 

@@ -2,9 +2,10 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * Virtual paths: what a client sees, from the jail's root on.  Absolute and normal means "/" or "/a/b": no slash at
- * the end, no empty part, no "." and no "..".  A path is bytes: nothing is decoded, and "/" alone parts names, so an
- * overlong UTF-8 slash, a backslash and "%2e" are names (attacks C11, E01).
+ * Virtual paths: what a client sees, from the jail's root on.  Absolute and normal means "/" or
+ * "/a/b": no slash at the end, no empty part, no "." and no "..".  A path is bytes: nothing is
+ * decoded, and "/" alone parts names, so an overlong UTF-8 slash, a backslash and "%2e" are names
+ * (attacks C11, E01).
  */
 #ifndef WHARF_FTP_PATH_H
 #define WHARF_FTP_PATH_H
@@ -24,9 +25,9 @@ enum path_error {
 };
 
 /*
- * out := the absolute normal path that arg means in the folder cwd.  ".." at the root stays there; an empty arg means
- * cwd.  out is reset first, so neither slice may lie in it, and is empty after an error.
- * Returns 0, an enum path_error, or -ENOMEM.
+ * out := the absolute normal path that arg means in the folder cwd.  ".." at the root stays there;
+ * an empty arg means cwd.  out is reset first, so neither slice may lie in it, and is empty after
+ * an error.  Returns 0, an enum path_error, or -ENOMEM.
  */
 int path_join(struct buf *out, struct slice cwd, struct slice arg);
 

@@ -2,8 +2,9 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * Times in commands and listings, always UTC and always English.  The calendar is computed here: libc's gmtime_r and
- * timegm read TZ and /etc/localtime when they are first called, which in a jail is a file of the client (attacks E03).
+ * Times in commands and listings, always UTC and always English.  The calendar is computed here:
+ * libc's gmtime_r and timegm read TZ and /etc/localtime when they are first called, which in a jail
+ * is a file of the client (attacks E03).
  */
 #ifndef WHARF_FTP_WHEN_H
 #define WHARF_FTP_WHEN_H
@@ -18,18 +19,22 @@ enum when_error {
 };
 
 /*
- * Reads RFC 3659 §2.3's time-val: YYYYMMDDHHMMSS, a date that exists, of the years 1970 to 9999, and perhaps a point
- * and 1 to 32 digits, of which nine count.  Second 60, which the RFC allows for leap seconds, is read as 59: time_t
- * has no leap seconds, and so the time stays in its minute.  Returns 0, or WHEN_BAD; *out is set only by 0.
+ * Reads RFC 3659 §2.3's time-val: YYYYMMDDHHMMSS, a date that exists, of the years 1970 to 9999,
+ * and perhaps a point and 1 to 32 digits, of which nine count.  Second 60, which the RFC allows for
+ * leap seconds, is read as 59: time_t has no leap seconds, and so the time stays in its minute.
+ * Returns 0, or WHEN_BAD; *out is set only by 0.
  */
 int when_parse(struct slice s, struct timespec *out);
 
-/* Appends YYYYMMDDHHMMSS.  Times outside the years 1 to 9999 are shown as the first or last second of these. */
+/*
+ * Appends YYYYMMDDHHMMSS.  Times outside the years 1 to 9999 are shown as the first or last second
+ * of these.
+ */
 void when_format(struct buf *out, time_t t);
 
 /*
- * Appends the twelve bytes of "ls -l": "Mar  5 14:02", or "Mar  5  2024" when the time is more than 182 days before
- * now or more than an hour after it.  Bounded as when_format is.
+ * Appends the twelve bytes of "ls -l": "Mar  5 14:02", or "Mar  5  2024" when the time is more than
+ * 182 days before now or more than an hour after it.  Bounded as when_format is.
  */
 void when_format_list(struct buf *out, time_t mtime, time_t now);
 
