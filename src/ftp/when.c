@@ -129,7 +129,7 @@ when_parse(struct slice s, struct timespec *out)
 	if (c.second == 60)
 		c.second = 59;
 	out->tv_sec = days_of(c.year, c.month, c.day) * DAY +
-		      (c.hour * 60 + c.minute) * 60 + c.second;
+		      (c.hour * INT64_C(60) + c.minute) * 60 + c.second;
 	out->tv_nsec = fraction;
 	return 0;
 }
@@ -162,13 +162,14 @@ when_format(struct buf *out, time_t t)
 void
 when_format_list(struct buf *out, time_t mtime, time_t now)
 {
-	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
+					  "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
 	struct civil c = civil_of(mtime);
 	char text[12], *p = text;
 
 	mtime = clamp(mtime);
 	now = clamp(now);
-	memcpy(p, months + 3 * (c.month - 1), 3);
+	memcpy(p, months[c.month - 1], 3);
 	p[3] = ' ';
 	p = put2(p + 4, c.day, ' ');
 	*p++ = ' ';
