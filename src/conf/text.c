@@ -24,7 +24,7 @@ conf_text_read_fd(int fd, struct buf *out)
 	for (;;) {
 		if (buf_reserve(out, 65536) < 0)
 			return -ENOMEM;
-		ssize_t n = read(fd, out->data + out->len, 65536);
+		ssize_t n = pread(fd, out->data + out->len, 65536, (off_t)out->len);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)

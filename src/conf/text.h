@@ -13,16 +13,17 @@
 /* More than any configuration; a device or a log by mistake is more. */
 #define CONF_TEXT_MAX (16U << 20)
 
-/* Appends the whole file.  0 or a negative errno: -EFBIG for one above CONF_TEXT_MAX, -EINVAL for
- * no regular file. */
+/* Fills an empty buffer with the whole file, wherever the descriptor's offset stands.  0 or a
+ * negative errno: -EFBIG for one above CONF_TEXT_MAX, -EINVAL for no regular file. */
 int conf_text_read(const char *path, struct buf *out);
 int conf_text_read_fd(int fd, struct buf *out);
 
 /*
- * libconfuse skips a "*" and a "+" outside of quotes, so that `hidden = *.key` would hide ".key", is content with a
- * block or a comment that does not end, and miscounts lines in comments.  Reports the first two, quotes that do not
- * end, and NUL bytes, and turns comments into blanks.  Returns 0; TEXT_OPEN when something does not end, so that the
- * text may be read for what else is in it; or TEXT_UNFIT.
+ * libconfuse skips a "*" and a "+" outside of quotes, so that `hidden = *.key` would hide ".key",
+ * is content with a block or a comment that does not end, and miscounts lines in comments.  Reports
+ * the first two, quotes that do not end, and NUL bytes, and turns comments into blanks.  Returns 0;
+ * TEXT_OPEN when something does not end, so that the text may be read for what else is in it; or
+ * TEXT_UNFIT.
  */
 enum { TEXT_OPEN = 1, TEXT_UNFIT };
 int conf_text_check(struct buf *text, const char *file, struct conf_report *report);
