@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/* A configuration against the machine: what is missing or wrong is told with the line that asks for
+ * it. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <wharf/conf/conf.h>
+
+static char folder[] = "/tmp/wharf-world-XXXXXX";
+
+static int
+enter_folder(void **state)
+{
+	(void)state;
+	return !mkdtemp(folder) || chdir(folder) < 0;
+}
+
+static int
+leave_folder(void **state)
+{
+	(void)state;
+	return chdir("/") < 0 || rmdir(folder) < 0;
+}
+
+static void
+write_file(const char *name, const char *text, mode_t mode)
+{
+	FILE *f = fopen(name, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+	assert_int_equal(chmod(name, mode), 0);
+}
+
+/* Reads a configuration in which each "@" is the test's folder, and tries it. */
+static void
+assert_world(const char *text, bool bind_ports, const char *expected, size_t mistakes)
+{
+	struct conf_report report = {0};
+	struct conf *conf = NULL;
+	struct buf full = BUF_INIT, wanted = BUF_INIT;
+	struct buf *to = &full;
+
+	for (const char *p = text; *p; p++)
+		*p == '@' ? buf_add_str(to, folder) : buf_add_byte(to, *p);
+	for (const char *p = expected; *p; p++)
+		*p == '@' ? buf_add_str(&wanted, folder) : buf_add_byte(&wanted, *p);
+	/* run_as is somebody who exists, whoever runs the test. */
+	buf_add_str(&full, "\nrun_as = nobody\nanonymous_user = nobody\n");
+	buf_add_byte(&full, '\0');
+	buf_add_byte(&wanted, '\0');
+	write_file("c", full.data, 0600);
+	assert_int_equal(conf_read("c", &conf, &report), 0);
+	assert_int_equal(conf_try_world(conf, bind_ports, &report), mistakes);
+	buf_add_byte(&report.text, '\0');
+	assert_string_equal(report.text.data, wanted.data);
+	assert_int_equal(report.mistakes, mistakes);
+	conf_report_deinit(&report);
+	conf_free(&conf);
+	buf_deinit(&full);
+	buf_deinit(&wanted);
+	unlink("c");
+}
+
+static void
+test_users_file(void **state)
+{
+	static const char conf[] = "\nsources = users\nusers_file = \"@/users\"";
+
+	(void)state;
+	assert_world(conf, false, "c:3: users_file: @/users: No such file or directory\n", 1);
+	write_file("users", "", 0600);
+	assert_world(conf, false, "", 0);
+	write_file("users", "x\ny\n", 0644);
+	assert_world(
+		conf, false,
+		"c:3: users_file: @/users: its mode is 644, and not 600: others may read or change "
+		"it\n"
+		"@/users:1: there are 1 fields, and not name:hash:uid:gid:root:rights:expires\n"
+		"@/users:2: there are 1 fields, and not name:hash:uid:gid:root:rights:expires\n",
+		3);
+	if (geteuid() == 0) {
+		write_file("users", "", 0600);
+		assert_int_equal(chown("users", 1234, 0), 0);
+		assert_world(conf, false,
+			     "c:3: users_file: @/users: it belongs to uid 1234, and not to 0\n", 1);
+	}
+	unlink("users");
+	assert_int_equal(mkdir("users", 0700), 0);
+	assert_world(conf, false, "c:3: users_file: @/users: Is a directory\n", 1);
+	rmdir("users");
+}
+
+static void
+test_folders(void **state)
+{
+	(void)state;
+	write_file("file", "", 0600);
+	assert_world("sources = anonymous\nanonymous_root = \"@/file\"\nroot = \"@/no\"\n"
+		     "user a { root = \"@/%u\" }\ngroup b { root = \"@/none\" }\n",
+		     false,
+		     "c:2: anonymous_root: @/file: it is no folder\n"
+		     "c:3: root: @/no: No such file or directory\n"
+		     "c:5: root: @/none: No such file or directory\n",
+		     3);
+	unlink("file");
+
+	assert_int_equal(mkdir("pub", 0755), 0);
+	assert_int_equal(chmod(folder, 0755), 0);
+	assert_world("sources = anonymous\nanonymous_root = \"@/pub\"\n", false, "", 0);
+	if (geteuid() == 0) {
+		assert_int_equal(chmod("pub", 0711), 0);
+		assert_world("sources = anonymous\nanonymous_root = \"@/pub\"\n", false,
+			     "c:2: anonymous_root: the user \"nobody\" may not read @/pub\n", 1);
+		assert_int_equal(chmod(folder, 0700), 0);
+		assert_world("sources = anonymous\nanonymous_root = \"@/pub\"\n", false,
+			     "c:2: anonymous_root: the user \"nobody\" may not enter @\n", 1);
+	}
+	rmdir("pub");
+}
+
+static void
+test_pam(void **state)
+{
+	(void)state;
+	assert_world("sources = pam\npam_service = no-such-service\n", false,
+		     "c:2: pam_service: /etc/pam.d/no-such-service: No such file or directory\n",
+		     1);
+}
+
+static void
+test_ports(void **state)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t n = sizeof(in);
+	char conf[200], expected[200];
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	(void)state;
+	assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &n), 0);
+	unsigned port = ntohs(in.sin_port);
+	snprintf(conf, sizeof(conf),
+		 "sources = anonymous anonymous_root = \"@\"\n"
+		 "listener l { address = \"127.0.0.1\" port = %u }\n",
+		 port);
+	snprintf(expected, sizeof(expected),
+		 "c:2: listener \"l\": 127.0.0.1:%u: Address already in use\n", port);
+	assert_int_equal(chmod(folder, 0755), 0);
+	assert_world(conf, true, expected, 1);
+	assert_world(conf, false, "", 0);
+	close(fd);
+	assert_world(conf, true, "", 0);
+}
+
+static void
+test_limits(void **state)
+{
+	struct rlimit limit, small;
+
+	(void)state;
+	assert_int_equal(chmod(folder, 0755), 0);
+	assert_world(
+		"sources = anonymous anonymous_root = \"@\" max_sessions = 11\n"
+		"passive_ports = 5000-5009\n"
+		"listener a { passive_ports = 5000-5010 }\n"
+		"listener b { port = 22 passive_ports = 5000-5000 }\n",
+		false,
+		"c:2: warning: passive_ports: 5000-5009 are 10 ports, fewer than max_sessions, "
+		"11\n"
+		"c:4: warning: passive_ports: 5000-5000 are 1 ports, fewer than max_sessions, "
+		"11\n",
+		0);
+
+	/* As the hard limit can't be raised again by all, it is asked for with many sessions
+	 * instead. */
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	small = limit;
+	small.rlim_cur = small.rlim_max = limit.rlim_max < 4096 ? limit.rlim_max : 4096;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &small), 0);
+	assert_world("sources = anonymous anonymous_root = \"@\" workers = 10\n"
+		     "max_sessions = 13440\n",
+		     false, "", 0);
+	assert_world("sources = anonymous anonymous_root = \"@\" workers = 10\n"
+		     "max_sessions = 13441\n",
+		     false,
+		     "c:2: max_sessions: 13441 sessions on 10 workers need 4097 descriptors a "
+		     "process, and the limit (ulimit -Hn) is 4096\n",
+		     1);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_users_file), cmocka_unit_test(test_folders),
+		cmocka_unit_test(test_pam),        cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_limits),
+	};
+
+	return cmocka_run_group_tests(tests, enter_folder, leave_folder);
+}
