@@ -34,7 +34,9 @@ log_setup(const char *process, int fd, enum log_level least, bool json)
 	sink.fd = fd;
 	sink.least = least;
 	sink.json = json;
-	/* Its hash seed comes from a device: take it now, a jail has none. */
+	/* libc reads its time zone once, at the first call for a time: not in a jail, where the file is a client's. */
+	tzset();
+	/* JSON's hash seed comes from a device, which a jail has not. */
 	if (json)
 		json_object_seed(0);
 }

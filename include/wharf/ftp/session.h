@@ -6,8 +6,8 @@
  * (files, data connections, identities, time) is asked of a struct ftp_world.  Nothing here does I/O, so a test is two
  * arrays of strings and a world that answers from a table.
  *
- * One question at a time: while an answer is awaited, lines wait in a queue.  During a transfer ABOR, STAT and
- * QUIT are looked at as they come; everything else waits for the transfer's last reply (RFC 959 §4.1.3).
+ * One question at a time: while an answer is awaited, lines wait in a queue.  During a transfer ABOR and STAT are
+ * answered as they come; everything else waits for the transfer's last reply (RFC 959 §4.1.3).
  */
 #ifndef WHARF_FTP_SESSION_H
 #define WHARF_FTP_SESSION_H
@@ -134,6 +134,7 @@ enum login_state {
 	LOGIN_ASKING,    /* a source asked by a prompt: PASS answers it */
 	LOGIN_NAMED,     /* 331 was sent: PASS may come */
 	LOGIN_JUDGING,   /* a source or the monitor is asked */
+	LOGIN_FAILING,   /* the delay before 530 */
 	LOGIN_DONE,
 };
 
@@ -152,6 +153,7 @@ enum session_wait {
 enum data_mode { DATA_NONE, DATA_PASSIVE, DATA_ACTIVE };
 
 struct command;
+struct task;
 struct transfer;
 
 struct ftp_session {
@@ -162,9 +164,10 @@ struct ftp_session {
 
 	struct line_reader lines;
 	struct buf queue;   /* lines that wait, each with its kind and length before it */
+	size_t queue_at;    /* where in the queue the next one is */
 	enum session_wait waits;
-	bool closing;       /* no more lines are read */
-	bool quitting;      /* QUIT came during a transfer */
+	bool closing;       /* no more lines are answered */
+	bool input_ended;   /* the client closed its end */
 
 	enum login_state login;
 	unsigned sources_tried; /* how many of settings->sources were asked in this attempt */
@@ -173,15 +176,16 @@ struct ftp_session {
 	uint64_t judged_since; /* when PASS came, in ms */
 	char *user;
 	char *secret; /* PASS's argument while sources are asked; wiped */
+	char *message; /* what a source said, for 230 */
 
 	char *cwd;
 	char *rename_from; /* RNFR, until the next command */
+	char *copy_from;   /* SITE CPFR */
 	bool ascii;
 	enum data_mode data;
 	bool epsv_all;
 	uint64_t restart;            /* REST */
 	uint64_t range_start, range_end; /* RANG, end included; none when start > end */
-	uint64_t expected;           /* ALLO, UINT64_MAX for none */
 	unsigned facts;              /* OPTS MLST */
 	int hash_algorithm;          /* OPTS HASH */
 	unsigned umask;
@@ -190,6 +194,7 @@ struct ftp_session {
 	const struct command *running; /* the command that waits */
 	unsigned last_code;            /* of the last reply, for the log */
 	struct transfer *transfer; /* while a transfer command runs */
+	struct task *task;         /* while a command runs that asks more than once */
 	/* The rest of a command that needs more than one question: runs on its answer, then is NULL. */
 	void (*then)(struct ftp_session *s, struct message *answer);
 	char *path; /* what the running command is about */

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/* A session's life, its lines in order, and the checks that stand before every handler; see wharf/ftp/session.h. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <wharf/base/check.h>
+#include <wharf/base/fd.h>
+#include <wharf/ftp/path.h>
+
+#include "transfer.h"
+
+/* A line in the queue: its kind, its length, its bytes. */
+struct queued {
+	uint32_t kind; /* enum line_result, or 0 for one that was answered out of turn */
+	uint32_t n;
+};
+
+void
+ftp_session_init(struct ftp_session *s, const struct ftp_world *world, const struct settings *settings,
+		 const struct sockaddr_storage *peer, const struct sockaddr_storage *local)
+{
+	*s = (struct ftp_session){ .magic = SESSION_MAGIC,
+				   .world = world,
+				   .settings = settings,
+				   .peer = *peer,
+				   .local = *local,
+				   .ascii = true,
+				   .range_start = 1,
+				   .facts = FACT_ALL,
+				   .idle_timeout = settings->idle_timeout };
+	line_reader_init(&s->lines, SESSION_LINE_MAX);
+}
+
+void
+ftp_session_start(struct ftp_session *s)
+{
+	reply(s, 220, "%s", s->settings->banner);
+}
+
+void
+ftp_session_deinit(struct ftp_session *s)
+{
+	transfer_free(s);
+	task_end(s);
+	login_forget(s);
+	line_reader_deinit(&s->lines);
+	buf_deinit(&s->queue);
+	free(s->user);
+	free(s->cwd);
+	free(s->rename_from);
+	free(s->copy_from);
+	free(s->path);
+	s->magic = 0;
+}
+
+bool
+require_right(struct ftp_session *s, unsigned rights)
+{
+	if ((s->settings->rights & rights) == rights)
+		return true;
+	reply(s, 550, "You have no right to do that here.");
+	return false;
+}
+
+int
+find_path(struct ftp_session *s, struct slice arg, char **out)
+{
+	struct buf path = BUF_INIT;
+	int r = path_join(&path, slice_of(s->cwd), arg);
+
+	free(*out);
+	*out = NULL;
+	if (r == 0 && path_hidden(buf_slice(&path), (const char *const *)s->settings->hidden.item,
+				  s->settings->hidden.n))
+		r = -ENOENT;
+	if (r == 0) {
+		*out = slice_dup(buf_slice(&path));
+		r = *out ? 0 : -ENOMEM;
+	}
+	buf_deinit(&path);
+	return r;
+}
+
+bool
+resolve_path(struct ftp_session *s, struct slice arg, char **out)
+{
+	int r = find_path(s, arg, out);
+
+	if (r == PATH_TOO_LONG)
+		reply(s, 553, "The name is too long.");
+	else if (r == PATH_BAD)
+		reply(s, 501, "A name can't hold that.");
+	else if (r < 0)
+		reply_errno(s, r);
+	return r == 0;
+}
+
+/* What a row of the table demands.  Returns false when it was refused, and the reply sent. */
+static bool
+may_run(struct ftp_session *s, const struct command *c, struct slice arg)
+{
+	if (c->needs != NEEDS_ANYONE && s->login != LOGIN_DONE) {
+		reply(s, 530, "Log in with USER and PASS.");
+		return false;
+	}
+	if (c->argument == ARG_NONE && arg.n) {
+		reply(s, 501, "%s takes no argument.", c->verb.p);
+		return false;
+	}
+	if ((c->argument == ARG_TEXT || c->argument == ARG_PATH) && !arg.n) {
+		reply(s, 501, "%s needs an argument.", c->verb.p);
+		return false;
+	}
+	if (c->right && !require_right(s, c->right))
+		return false;
+	if (c->needs == NEEDS_DATA && s->data == DATA_NONE) {
+		reply(s, 425, "Use PASV, EPSV, PORT or EPRT first.");
+		return false;
+	}
+	if (c->argument == ARG_PATH || c->argument == ARG_PATH_OPT)
+		return resolve_path(s, arg, &s->path);
+	return true;
+}
+
+/* Runs one row with its argument.  SITE runs another row inside its own. */
+static void
+run_command(struct ftp_session *s, const struct command *c, struct slice arg)
+{
+	s->running = c;
+	if (may_run(s, c, arg))
+		c->run(s, arg);
+	if (s->waits == WAIT_NONE)
+		finish(s);
+}
+
+/* An AT_ONCE command: the one that runs stays the one that runs. */
+static void
+run_aside(struct ftp_session *s, const struct command *c, struct slice arg)
+{
+	if (may_run(s, c, arg))
+		c->run(s, arg);
+}
+
+static void
+run_unknown(struct ftp_session *s, struct slice line)
+{
+	if (command_is_foreign(line)) {
+		ftp_session_expire(s, "This is an FTP server.");
+	} else if (s->login != LOGIN_DONE && ++s->unknown > SESSION_UNKNOWN_MAX) {
+		ftp_session_expire(s, "Too many unknown commands.");
+	} else {
+		reply(s, 500, "Unknown command.");
+	}
+}
+
+struct slice
+split_word(struct slice text, struct slice *rest)
+{
+	const char *blank = text.n ? memchr(text.p, ' ', text.n) : NULL;
+	size_t n = blank ? (size_t)(blank - text.p) : text.n;
+
+	*rest = slice_from(text, n + (blank ? 1 : 0));
+	return slice_head(text, n);
+}
+
+static void
+run_line(struct ftp_session *s, enum line_result kind, struct slice line)
+{
+	if (kind != LINE_READY) {
+		reply(s, kind == LINE_TOO_LONG ? 500 : 501,
+		      kind == LINE_TOO_LONG ? "The command line is too long." : "The command line holds a byte that it can't.");
+		return;
+	}
+
+	struct slice arg;
+	struct slice verb = split_word(line, &arg);
+	const struct command *c = command_find(verb);
+	bool is_pass = c && c->run == do_pass;
+	unsigned before = s->last_code;
+
+	s->last_code = 0;
+	if (s->rename_from && (!c || c->run != do_rnto)) {
+		free(s->rename_from);
+		s->rename_from = NULL;
+	}
+	if (!c)
+		run_unknown(s, line);
+	else if (s->waits != WAIT_NONE)
+		run_aside(s, c, arg);
+	else
+		run_command(s, c, arg);
+	s->world->log_command(s, is_pass ? SLICE("PASS (hidden)") : line, s->last_code);
+	if (!s->last_code)
+		s->last_code = before;
+}
+
+/* Whether a line is answered although a command runs. */
+static bool
+is_at_once(const struct ftp_session *s, enum line_result kind, struct slice line)
+{
+	struct slice rest;
+
+	if (kind != LINE_READY || (s->transfer ? s->transfer->to_control : s->waits != WAIT_JOB))
+		return false;
+	const struct command *c = command_find(split_word(line, &rest));
+	/* STAT of a folder is a transfer of its own. */
+	return c && c->during == DURING_AT_ONCE && rest.n == 0;
+}
+
+static void
+enqueue(struct ftp_session *s, enum line_result kind, struct slice line)
+{
+	struct queued head = { kind, (uint32_t)line.n };
+
+	buf_add(&s->queue, &head, sizeof(head));
+	buf_add_slice(&s->queue, line);
+}
+
+/* Answers lines of the queue that need not wait for the transfer that runs now. */
+static void
+run_queue_aside(struct ftp_session *s)
+{
+	for (size_t at = s->queue_at; at < s->queue.len && s->waits != WAIT_NONE;) {
+		struct queued head;
+		memcpy(&head, s->queue.data + at, sizeof(head));
+		struct slice line = { s->queue.data + at + sizeof(head), head.n };
+		if (is_at_once(s, (enum line_result)head.kind, line)) {
+			uint32_t done = LINE_MORE;
+			memcpy(s->queue.data + at, &done, sizeof(done));
+			run_line(s, LINE_READY, line);
+		}
+		at += sizeof(head) + head.n;
+	}
+}
+
+/* Runs lines of the queue until one has to wait. */
+static void
+run_queue(struct ftp_session *s)
+{
+	while (s->queue_at < s->queue.len && s->waits == WAIT_NONE && !s->closing) {
+		struct queued head;
+		memcpy(&head, s->queue.data + s->queue_at, sizeof(head));
+		struct slice line = { s->queue.data + s->queue_at + sizeof(head), head.n };
+		s->queue_at += sizeof(head) + head.n;
+		if (head.kind != LINE_MORE)
+			run_line(s, (enum line_result)head.kind, line);
+		if (s->waits != WAIT_NONE)
+			run_queue_aside(s);
+	}
+}
+
+void
+session_go_on(struct ftp_session *s)
+{
+	run_queue(s);
+	if (s->waits != WAIT_NONE && !s->closing)
+		return;
+	buf_deinit(&s->queue);
+	s->queue_at = 0;
+	if (s->input_ended && !s->closing) {
+		s->closing = true;
+		s->world->hang_up(s, true);
+	}
+}
+
+void
+session_answered(struct ftp_session *s)
+{
+	if (s->waits == WAIT_NONE && s->last_code)
+		s->world->log_command(s, SLICE_NULL, s->last_code);
+	session_go_on(s);
+}
+
+int
+ftp_session_input(struct ftp_session *s, const char *bytes, size_t n)
+{
+	for (;;) {
+		struct slice line = SLICE_NULL;
+		size_t used;
+		int r = line_reader_feed(&s->lines, bytes, n, &used, &line);
+		if (r < 0)
+			return r;
+		if (r == LINE_MORE || s->closing)
+			break;
+		bytes += used;
+		n -= used;
+		if (s->waits == WAIT_NONE && s->queue.len == 0)
+			run_line(s, (enum line_result)r, line);
+		else if (is_at_once(s, (enum line_result)r, line))
+			run_line(s, LINE_READY, line);
+		else
+			enqueue(s, (enum line_result)r, line);
+		if (buf_error(&s->queue) < 0)
+			return -ENOMEM;
+	}
+	session_go_on(s);
+	return 0;
+}
+
+bool
+ftp_session_wants_input(const struct ftp_session *s)
+{
+	if (s->closing || s->input_ended || s->queue.len - s->queue_at > SESSION_QUEUE_MAX)
+		return false;
+	return s->waits == WAIT_NONE || s->waits == WAIT_JOB || s->transfer;
+}
+
+void
+ftp_session_input_ended(struct ftp_session *s)
+{
+	s->input_ended = true;
+	if (s->waits == WAIT_NONE)
+		session_go_on(s);
+}
+
+void
+finish(struct ftp_session *s)
+{
+	s->waits = WAIT_NONE;
+	s->running = NULL;
+	s->then = NULL;
+	free(s->path);
+	s->path = NULL;
+	task_end(s);
+}
+
+void
+ask(struct ftp_session *s, struct message *m, void (*then)(struct ftp_session *, struct message *))
+{
+	s->waits = WAIT_AGENT;
+	s->then = then;
+	m->fd = -1;
+	s->world->ask(s, m);
+}
+
+int
+answer_error(const struct message *m)
+{
+	switch (m->id) {
+	case MSG_R_DONE:
+		return (int)m->r_done.error;
+	case MSG_R_OPENED:
+		return (int)m->r_opened.error;
+	case MSG_R_STAT:
+		return (int)m->r_stat.error;
+	case MSG_R_LISTING:
+		return (int)m->r_listing.error;
+	case MSG_R_SPACE:
+		return (int)m->r_space.error;
+	default:
+		return EPROTO;
+	}
+}
+
+struct task *
+task_begin(struct ftp_session *s)
+{
+	task_end(s);
+	s->task = calloc(1, sizeof(*s->task));
+	if (s->task)
+		s->task->fd = -1;
+	else
+		reply_errno(s, ENOMEM);
+	return s->task;
+}
+
+void
+task_end(struct ftp_session *s)
+{
+	if (!s->task)
+		return;
+	fd_close(&s->task->fd);
+	free(s->task->other);
+	free(s->task->group);
+	buf_deinit(&s->task->reply);
+	free(s->task);
+	s->task = NULL;
+}
+
+void
+ftp_session_answered(struct ftp_session *s, struct message *m)
+{
+	void (*then)(struct ftp_session *, struct message *) = s->then;
+
+	if (s->closing || !CHECK(s->waits == WAIT_AGENT && then)) {
+		fd_close(&m->fd);
+		return;
+	}
+	s->then = NULL;
+	s->waits = WAIT_NONE;
+	then(s, m);
+	if (s->waits == WAIT_NONE)
+		finish(s);
+	session_answered(s);
+}
+
+void
+ftp_session_expire(struct ftp_session *s, const char *why)
+{
+	if (s->closing)
+		return;
+	reply(s, 421, "%s", why);
+	s->closing = true;
+	s->world->hang_up(s, true);
+}
