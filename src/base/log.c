@@ -16,6 +16,8 @@
 #include <wharf/base/log.h>
 
 #define LINE_MAX_BYTES 4096
+#define TEXT_MAX_BYTES (LINE_MAX_BYTES - 96)       /* of a text line, before the last value's last byte */
+#define JSON_MAX_BYTES ((LINE_MAX_BYTES - 512) / 2) /* of all values: JSON may double each byte */
 
 static struct {
 	char process[24];
@@ -81,12 +83,13 @@ printable(const unsigned char *p, size_t n)
 	return len;
 }
 
+/* Appends what is in s, escaped, as long as b has no more than max bytes. */
 static void
-add_escaped(struct buf *b, struct slice s)
+add_escaped(struct buf *b, struct slice s, size_t max)
 {
 	const unsigned char *p = (const unsigned char *)s.p;
 
-	for (size_t i = 0; i < s.n && b->len < LINE_MAX_BYTES - 64;) {
+	for (size_t i = 0; i < s.n && b->len < max;) {
 		size_t len = printable(p + i, s.n - i);
 		if (len)
 			buf_add(b, p + i, len);
@@ -126,8 +129,8 @@ add_text(struct buf *b, enum log_level level, const char *what, const struct log
 		for (struct slice s = fields[i].text; s.n;) {
 			const char *mark = memchr(s.p, '"', s.n);
 			size_t run = mark ? (size_t)(mark - s.p) : s.n;
-			add_escaped(b, slice_head(s, run));
-			if (mark)
+			add_escaped(b, slice_head(s, run), TEXT_MAX_BYTES);
+			if (mark && b->len < TEXT_MAX_BYTES)
 				buf_add_str(b, "\\\"");
 			s = slice_from(s, run + (mark ? 1 : 0));
 		}
@@ -141,6 +144,7 @@ add_json(struct buf *b, enum log_level level, const char *what, const struct log
 {
 	json_t *object = json_object();
 	struct buf text = BUF_INIT;
+	size_t left = JSON_MAX_BYTES;
 
 	add_time(&text);
 	json_object_set_new(object, "time", json_stringn(text.data, text.len));
@@ -153,7 +157,8 @@ add_json(struct buf *b, enum log_level level, const char *what, const struct log
 			value = json_integer(fields[i].number);
 		} else {
 			buf_reset(&text);
-			add_escaped(&text, fields[i].text);
+			add_escaped(&text, fields[i].text, left);
+			left -= text.len < left ? text.len : left;
 			value = json_stringn(text.len ? text.data : "", text.len);
 		}
 		json_object_set_new(object, fields[i].key, value);

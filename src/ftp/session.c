@@ -178,7 +178,6 @@ run_line(struct ftp_session *s, enum line_result kind, struct slice line)
 	struct slice arg;
 	struct slice verb = split_word(line, &arg);
 	const struct command *c = command_find(verb);
-	bool is_pass = c && c->run == do_pass;
 	unsigned before = s->last_code;
 
 	s->last_code = 0;
@@ -192,7 +191,9 @@ run_line(struct ftp_session *s, enum line_result kind, struct slice line)
 		run_aside(s, c, arg);
 	else
 		run_command(s, c, arg);
-	s->world->log_command(s, is_pass ? SLICE("PASS (hidden)") : line, s->last_code);
+	/* Also what only begins like it: a tab in place of the blank, say. */
+	bool secret = line.n >= 4 && slice_equal_nocase(slice_head(line, 4), SLICE("PASS"));
+	s->world->log_command(s, secret ? SLICE("PASS (hidden)") : line, s->last_code);
 	if (!s->last_code)
 		s->last_code = before;
 }
