@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/*
+ * Requests that change folders and facts of files.  What acts on a last component opens its folder and acts there;
+ * what acts on a file opens it first, so that it is one file whatever happens to its name meanwhile.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <wharf/base/fd.h>
+#include <wharf/ftp/number.h>
+#include <wharf/sandbox/jail.h>
+
+#include "agent.h"
+
+/* Newer than the headers that we build with; the number is the same on every architecture. */
+#define NR_FCHMODAT2 452
+
+/* A last component and its folder. */
+struct place {
+	int folder;
+	char name[NAME_MAX + 1];
+};
+
+static int
+place_init(struct place *p, const struct agent *agent, struct slice path)
+{
+	struct slice base;
+
+	p->folder = jail_parent(agent->root, path, &base);
+	if (p->folder < 0)
+		return p->folder;
+	name_terminate(base, p->name);
+	return 0;
+}
+
+static void
+place_deinit(struct place *p)
+{
+	fd_close(&p->folder);
+}
+
+int
+do_mkdir(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
+{
+	struct place p;
+	int r = place_init(&p, agent, in->f_mkdir.path);
+
+	(void)out;
+	(void)scratch;
+	if (r < 0)
+		return r;
+	r = mkdirat(p.folder, p.name, in->f_mkdir.mode & 0777) < 0 ? -errno : 0;
+	place_deinit(&p);
+	return r;
+}
+
+int
+do_rmdir(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
+{
+	struct place p;
+	int r = place_init(&p, agent, in->f_rmdir.path);
+
+	(void)out;
+	(void)scratch;
+	if (r < 0)
+		return r;
+	if (in->f_rmdir.recursive)
+		r = remove_tree(agent, p.folder, p.name);
+	else
+		r = unlinkat(p.folder, p.name, AT_REMOVEDIR) < 0 ? -errno : 0;
+	place_deinit(&p);
+	return r;
+}
+
+int
+do_unlink(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
+{
+	struct place p;
+	int r = place_init(&p, agent, in->f_unlink.path);
+
+	(void)out;
+	(void)scratch;
+	if (r < 0)
+		return r;
+	r = unlinkat(p.folder, p.name, 0) < 0 ? -errno : 0;
+	place_deinit(&p);
+	return r;
+}
+
+/* Renames to a name that is free.  Some file systems can't promise that; there it is looked up before. */
+static int
+rename_to_free(const struct place *from, const struct place *to)
+{
+	struct stat st;
+
+	if (renameat2(from->folder, from->name, to->folder, to->name, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return -errno;
+	if (fstatat(to->folder, to->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return -EEXIST;
+	return renameat2(from->folder, from->name, to->folder, to->name, 0) < 0 ? -errno : 0;
+}
+
+/*
+ * A folder replaces nothing, and the kernel lets nothing else replace a folder.  To replace a file is to overwrite it,
+ * and takes that right.
+ */
+static int
+rename_place(const struct agent *agent, const struct place *from, const struct place *to, bool replace)
+{
+	struct stat st;
+	int r = rename_to_free(from, to);
+
+	if (r != -EEXIST || !replace)
+		return r;
+	if (!agent_may(agent, RIGHT(overwrite)))
+		return -EACCES;
+	if (fstatat(from->folder, from->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (S_ISDIR(st.st_mode))
+		return -EEXIST;
+	return renameat2(from->folder, from->name, to->folder, to->name, 0) < 0 ? -errno : 0;
+}
+
+int
+do_rename(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
+{
+	struct place from, to;
+	int r = place_init(&from, agent, in->f_rename.from);
+
+	(void)out;
+	(void)scratch;
+	if (r < 0)
+		return r;
+	r = place_init(&to, agent, in->f_rename.to);
+	if (r == 0) {
+		r = rename_place(agent, &from, &to, in->f_rename.replace != 0);
+		place_deinit(&to);
+	}
+	place_deinit(&from);
+	return r;
+}
+
+/* Opens a regular file or a folder without touching it (O_PATH). */
+static int
+open_to_change(const struct agent *agent, struct slice path, struct stat *st)
+{
+	int fd = jail_open(agent->root, path, O_PATH, 0);
+
+	if (fd < 0)
+		return fd;
+	int r = fstat(fd, st) < 0 ? -errno : S_ISREG(st->st_mode) || S_ISDIR(st->st_mode) ? 0 : -EPERM;
+	if (r < 0)
+		fd_close(&fd);
+	return r < 0 ? r : fd;
+}
+
+/* The same file once more, this time in earnest: some calls do not take an O_PATH descriptor. */
+static int
+open_again(const struct agent *agent, struct slice path, const struct stat *st)
+{
+	struct stat now;
+	int fd = jail_open(agent->root, path, O_RDONLY, 0);
+
+	if (fd == -EACCES && S_ISREG(st->st_mode))
+		fd = jail_open(agent->root, path, O_WRONLY, 0);
+	if (fd >= 0 && (fstat(fd, &now) < 0 || now.st_ino != st->st_ino || now.st_dev != st->st_dev)) {
+		fd_close(&fd);
+		return -ESTALE;
+	}
+	return fd;
+}
+
+int
+do_chmod(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
+{
+	const struct f_chmod *f = &in->f_chmod;
+	struct stat st;
+	int fd = open_to_change(agent, f->path, &st);
+
+	(void)out;
+	(void)scratch;
+	if (fd < 0)
+		return fd;
+	/* No client makes a program that acts as its owner; a folder keeps what it hands down. */
+	mode_t mode = (f->mode & 0777) | (S_ISDIR(st.st_mode) ? st.st_mode & 07000 : 0);
+	int r = syscall(NR_FCHMODAT2, fd, "", mode, AT_EMPTY_PATH) < 0 ? -errno : 0;
+	fd_close(&fd);
+	if (r != -ENOSYS)
+		return r;
+	fd = open_again(agent, f->path, &st);
+	if (fd < 0)
+		return fd;
+	r = fchmod(fd, mode) < 0 ? -errno : 0;
+	fd_close(&fd);
+	return r;
+}
+
+/* A group by name or number; only one that the user is in. */
+static int
+find_group(const struct agent *agent, struct slice text, uint32_t *gid)
+{
+	uint64_t number;
+
+	if (!names_find(&agent->groups, text, gid)) {
+		if (number_parse_u64(text, UINT32_MAX - 1, &number) != 0)
+			return -EINVAL;
+		*gid = (uint32_t)number;
+	}
+	if (*gid == agent->who.gid)
+		return 0;
+	for (size_t i = 0; i < agent->who.n_groups; i++)
+		if (agent->who.groups[i] == *gid)
+			return 0;
+	return -EPERM;
+}
+
+int
+do_chgrp(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
+{
+	struct stat st;
+	uint32_t gid;
+	int r = find_group(agent, in->f_chgrp.group, &gid);
+
+	(void)out;
+	(void)scratch;
+	if (r < 0)
+		return r;
+	int fd = open_to_change(agent, in->f_chgrp.path, &st);
+	if (fd < 0)
+		return fd;
+	r = fchownat(fd, "", (uid_t)-1, gid, AT_EMPTY_PATH) < 0 ? -errno : 0;
+	fd_close(&fd);
+	return r;
+}
+
+int
+do_utime(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
+{
+	const struct f_utime *f = &in->f_utime;
+	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { f->seconds, f->nanoseconds } };
+	struct stat st;
+
+	(void)out;
+	(void)scratch;
+	if (f->nanoseconds > 999999999)
+		return -EINVAL;
+	int fd = open_to_change(agent, f->path, &st);
+	if (fd < 0)
+		return fd;
+	int r = utimensat(fd, "", times, AT_EMPTY_PATH) < 0 ? -errno : 0;
+	fd_close(&fd);
+	if (r != -EINVAL)
+		return r;
+	/* Before Linux 5.8 it does not know that flag. */
+	fd = open_again(agent, f->path, &st);
+	if (fd < 0)
+		return fd;
+	r = futimens(fd, times) < 0 ? -errno : 0;
+	fd_close(&fd);
+	return r;
+}
+
+/* How many folders a folder is below the jail's root, or a negative errno. */
+static int
+depth_of(const struct agent *agent, int folder)
+{
+	struct stat root, st;
+	int at = fcntl(folder, F_DUPFD_CLOEXEC, 0);
+	int depth = 0;
+
+	if (at < 0 || fstat(agent->root, &root) < 0 || fstat(at, &st) < 0)
+		depth = -errno;
+	while (depth >= 0 && (st.st_ino != root.st_ino || st.st_dev != root.st_dev)) {
+		int up = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		int r = up < 0 || fstat(up, &st) < 0 ? -errno : 0;
+		fd_close(&at);
+		at = up;
+		depth = r < 0 ? r : depth == PATH_MAX ? -ELOOP : depth + 1;
+	}
+	fd_close(&at);
+	return depth;
+}
+
+/*
+ * Appends a link's target as it is stored: relative, with ".." only at its front and no more of them than lead to the
+ * jail's root.  So it means the same to programs of the host, which know of no jail, and leads none of them out.
+ */
+static int
+add_target(struct buf *out, struct slice target, int depth)
+{
+	bool absolute = target.n && target.p[0] == '/', down = false;
+	int ups = 0;
+
+	if (target.n == 0 || memchr(target.p, '\0', target.n))
+		return -EINVAL;
+	for (int i = 0; absolute && i < depth; i++)
+		buf_add_str(out, "../");
+	while (target.n) {
+		const char *slash = memchr(target.p, '/', target.n);
+		struct slice part = slash ? slice_head(target, (size_t)(slash - target.p)) : target;
+		target = slice_from(target, slash ? part.n + 1 : part.n);
+		if (part.n == 0 || slice_equal(part, SLICE(".")))
+			continue;
+		if (slice_equal(part, SLICE("..")) && (absolute || down || ++ups > depth))
+			return -EPERM;
+		down = down || !slice_equal(part, SLICE(".."));
+		buf_add_slice(out, part);
+		buf_add_byte(out, '/');
+	}
+	if (out->len == 0)
+		buf_add_str(out, "./");
+	if (buf_error(out) == 0)
+		out->data[out->len - 1] = '\0';
+	return buf_error(out);
+}
+
+int
+do_symlink(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
+{
+	struct place p;
+	int r = place_init(&p, agent, in->f_symlink.path);
+
+	(void)out;
+	if (r < 0)
+		return r;
+	r = depth_of(agent, p.folder);
+	if (r >= 0)
+		r = add_target(scratch, in->f_symlink.target, r);
+	if (r == 0)
+		r = symlinkat(scratch->data, p.folder, p.name) < 0 ? -errno : 0;
+	place_deinit(&p);
+	return r;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/*
+ * Removing a folder with all that is in it.  One descriptor is open at a time, whatever the depth (attack E07): the way
+ * down is remembered as a row a level, and each step back up through ".." must end where the way down came from.
+ * No link is followed and no mount is entered.  A hidden name is not removed, so its folder stays.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <wharf/base/fd.h>
+
+#include "agent.h"
+#include "folder.h"
+
+#define DEPTH_MAX 100000
+
+struct level {
+	dev_t dev;
+	ino_t ino;   /* of the folder that the way goes on from */
+	size_t name; /* where, in walk.names, the name begins of what it went down to */
+};
+
+struct walk {
+	const struct agent *agent;
+	struct folder folder; /* the deepest */
+	struct level *levels;
+	size_t depth, room;
+	struct buf names; /* of the way down, each with a NUL behind */
+	dev_t dev;
+};
+
+/* Opens a folder in another, and checks that it is on the same file system. */
+static int
+open_folder(const struct walk *w, int at, const char *name)
+{
+	struct stat st;
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	int r = fstat(fd, &st) < 0 ? -errno : st.st_dev != w->dev ? -EXDEV : 0;
+	if (r < 0)
+		fd_close(&fd);
+	return r < 0 ? r : fd;
+}
+
+static int
+go_down(struct walk *w, struct slice name)
+{
+	struct stat st;
+
+	if (w->depth == DEPTH_MAX)
+		return -ELOOP;
+	if (w->depth == w->room) {
+		size_t room = w->room ? w->room * 2 : 16;
+		struct level *levels = realloc(w->levels, room * sizeof(*levels));
+		if (!levels)
+			return -ENOMEM;
+		w->levels = levels;
+		w->room = room;
+	}
+	if (fstat(w->folder.fd, &st) < 0)
+		return -errno;
+	w->levels[w->depth] = (struct level){ st.st_dev, st.st_ino, w->names.len };
+	buf_add(&w->names, name.p, name.n + 1);
+	if (buf_error(&w->names) < 0)
+		return -ENOMEM;
+	int fd = open_folder(w, w->folder.fd, w->names.data + w->levels[w->depth].name);
+	if (fd < 0)
+		return fd;
+	w->depth++;
+	folder_change(&w->folder, fd);
+	return 0;
+}
+
+/* Back to the folder above, where the one that was left, empty now, is removed. */
+static int
+go_up(struct walk *w)
+{
+	const struct level *level = &w->levels[w->depth - 1];
+	struct stat st;
+	int fd = open_folder(w, w->folder.fd, "..");
+
+	if (fd < 0)
+		return fd;
+	folder_change(&w->folder, fd);
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_ino != level->ino || st.st_dev != level->dev)
+		return -ESTALE;
+	if (unlinkat(fd, w->names.data + level->name, AT_REMOVEDIR) < 0)
+		return -errno;
+	w->names.len = level->name;
+	w->depth--;
+	return 0;
+}
+
+/* Removes one name, or goes down into it. */
+static int
+remove_item(struct walk *w, const struct folder_item *item)
+{
+	if (agent_hides(w->agent, item->name))
+		return -ENOTEMPTY;
+	if (item->type != DT_DIR) {
+		if (unlinkat(w->folder.fd, item->name.p, 0) == 0 || errno == ENOENT)
+			return 0;
+		if (errno != EISDIR && errno != EPERM)
+			return -errno;
+		/* A file system may not tell types; POSIX has EPERM for a folder. */
+		if (item->type != DT_UNKNOWN)
+			return -errno;
+	}
+	return go_down(w, item->name);
+}
+
+/* Empties the folder that the walk begins with. */
+static int
+empty(struct walk *w)
+{
+	struct folder_item item;
+
+	for (;;) {
+		int r = folder_next(&w->folder, &item);
+		if (r == 0)
+			r = remove_item(w, &item);
+		else if (r == FOLDER_END && w->depth > 0)
+			r = go_up(w);
+		if (r != 0)
+			return r == FOLDER_END ? 0 : r;
+	}
+}
+
+int
+remove_tree(const struct agent *agent, int parent, const char *name)
+{
+	struct walk w = { .agent = agent };
+	struct stat st;
+
+	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	w.dev = st.st_dev;
+	int fd = open_folder(&w, parent, name);
+	if (fd < 0)
+		return fd;
+	int r = folder_init(&w.folder, fd);
+	if (r == 0)
+		r = empty(&w);
+	folder_deinit(&w.folder);
+	free(w.levels);
+	buf_deinit(&w.names);
+	if (r < 0)
+		return r;
+	return unlinkat(parent, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/*
+ * Answering workers.  Each channel has a few identical threads that all wait on its socket, so that the kernel is the
+ * queue, and one that hangs on a dead disk leaves the others.  What may be asked is the table of requests.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <wharf/base/fd.h>
+#include <wharf/base/log.h>
+#include <wharf/ftp/path.h>
+
+#include "agent.h"
+
+#define THREADS     4
+#define STACK_BYTES (256 * 1024)
+
+struct request {
+	enum message_id answer;
+	unsigned right;     /* what it needs of settings.rights; 0 for nothing, or for the handler to say */
+	size_t path, path2; /* where its paths are in struct message, or 0 */
+	size_t id;          /* where its id is */
+	size_t answer_id, answer_error;
+	int (*handler)(struct agent *, const struct message *, struct message *, struct buf *);
+};
+
+#define AT(field) offsetof(struct message, field)
+#define REQUEST(NAME, name, ANSWER, answer, right, path, path2, handler)                             \
+	[MSG_##NAME] = { MSG_##ANSWER, right, path, path2, AT(name.id), AT(answer.id), AT(answer.error), \
+			 handler },
+
+static const struct request requests[MSG_COUNT] = {
+	REQUEST(F_OPEN, f_open, R_OPENED, r_opened, 0, AT(f_open.path), 0, do_open)
+	REQUEST(F_STAT, f_stat, R_STAT, r_stat, 0, AT(f_stat.path), 0, do_stat)
+	REQUEST(F_LIST, f_list, R_LISTING, r_listing, RIGHT(list), AT(f_list.path), 0, do_list)
+	REQUEST(F_MKDIR, f_mkdir, R_DONE, r_done, RIGHT(mkdir), AT(f_mkdir.path), 0, do_mkdir)
+	REQUEST(F_RMDIR, f_rmdir, R_DONE, r_done, RIGHT(delete), AT(f_rmdir.path), 0, do_rmdir)
+	REQUEST(F_UNLINK, f_unlink, R_DONE, r_done, RIGHT(delete), AT(f_unlink.path), 0, do_unlink)
+	REQUEST(F_RENAME, f_rename, R_DONE, r_done, RIGHT(rename), AT(f_rename.from), AT(f_rename.to), do_rename)
+	REQUEST(F_CHMOD, f_chmod, R_DONE, r_done, RIGHT(chmod), AT(f_chmod.path), 0, do_chmod)
+	REQUEST(F_CHGRP, f_chgrp, R_DONE, r_done, RIGHT(chmod), AT(f_chgrp.path), 0, do_chgrp)
+	REQUEST(F_UTIME, f_utime, R_DONE, r_done, RIGHT(chmod), AT(f_utime.path), 0, do_utime)
+	/* A link to a hidden name would be another name for it. */
+	REQUEST(F_SYMLINK, f_symlink, R_DONE, r_done, RIGHT(write), AT(f_symlink.path), AT(f_symlink.target), do_symlink)
+	REQUEST(F_SPACE, f_space, R_SPACE, r_space, 0, AT(f_space.path), 0, do_space)
+};
+
+/* One thread's view of a channel. */
+struct server {
+	struct agent *agent;
+	struct wire wire;
+	struct buf scratch;
+};
+
+bool
+agent_hides(const struct agent *agent, struct slice name)
+{
+	return path_hidden(name, (const char *const *)agent->settings.hidden.item, agent->settings.hidden.n);
+}
+
+void
+name_terminate(struct slice name, char out[])
+{
+	memcpy(out, name.p, name.n);
+	out[name.n] = '\0';
+}
+
+static struct slice
+slice_at(const struct message *m, size_t at)
+{
+	struct slice s;
+
+	memcpy(&s, (const char *)m + at, sizeof(s));
+	return s;
+}
+
+/* What the table can refuse.  0 or a negative errno. */
+static int
+check(const struct agent *agent, const struct request *request, const struct message *in)
+{
+	if (agent_hides(agent, slice_at(in, request->path)) ||
+	    (request->path2 && agent_hides(agent, slice_at(in, request->path2))))
+		return -ENOENT;
+	return agent_may(agent, request->right) ? 0 : -EACCES;
+}
+
+static void
+copy_u32(struct message *out, size_t at, const void *value)
+{
+	memcpy((char *)out + at, value, sizeof(uint32_t));
+}
+
+static int
+answer(struct server *s, const struct message *in)
+{
+	const struct request *request = &requests[in->id];
+	struct message out = { .id = request->answer, .fd = -1 };
+
+	buf_reset(&s->scratch);
+	int r = check(s->agent, request, in);
+	if (r == 0)
+		r = request->handler(s->agent, in, &out, &s->scratch);
+	if (r < 0) {
+		fd_close(&out.fd);
+		out = (struct message){ .id = request->answer, .fd = -1 };
+	}
+	const uint32_t error = (uint32_t)-r;
+	copy_u32(&out, request->answer_id, (const char *)in + request->id);
+	copy_u32(&out, request->answer_error, &error);
+	r = wire_send(&s->wire, &out);
+	fd_close(&out.fd);
+	return r;
+}
+
+static void *
+serve(void *arg)
+{
+	struct server *s = arg;
+	struct message in;
+	int r;
+
+	do {
+		r = wire_recv(&s->wire, &in);
+		if (r == 0)
+			r = answer(s, &in);
+	} while (r == 0);
+	/* Nobody sends by accident what may not be sent: the worker is not to be trusted, and this agent is its tool. */
+	if (r == -EPROTO) {
+		LOG(ERROR, "a worker sent what it may not, the agent ends");
+		_exit(EXIT_FAILURE);
+	}
+	wire_deinit(&s->wire);
+	buf_deinit(&s->scratch);
+	free(s);
+	return NULL;
+}
+
+static int
+start_thread(struct agent *agent, int fd, const pthread_attr_t *attr)
+{
+	struct server *s = calloc(1, sizeof(*s));
+	pthread_t thread;
+
+	if (!s)
+		return -ENOMEM;
+	int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (own < 0) {
+		int r = -errno;
+		free(s);
+		return r;
+	}
+	s->agent = agent;
+	wire_init(&s->wire, own, WIRE_AGENT, WIRE_WORKER);
+	s->wire.phase = WIRE_SERVING;
+	int r = pthread_create(&thread, attr, serve, s);
+	if (r) {
+		wire_deinit(&s->wire);
+		free(s);
+	}
+	return -r;
+}
+
+int
+serve_channel(struct agent *agent, int fd)
+{
+	pthread_attr_t attr;
+	int r = -pthread_attr_init(&attr);
+
+	if (r == 0)
+		r = -pthread_attr_setstacksize(&attr, STACK_BYTES);
+	if (r == 0)
+		r = -pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	for (int i = 0; i < THREADS && r == 0; i++)
+		r = start_thread(agent, fd, &attr);
+	pthread_attr_destroy(&attr);
+	fd_close(&fd);
+	return r;
+}
