@@ -2,13 +2,17 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * Removing a folder with all that is in it.  One descriptor is open at a time, whatever the depth (attack E07): the way
+ * Removing a folder with all that is in it.  Two descriptors are open, whatever the depth (attack E07): the way
  * down is remembered as a row a level, and each step back up through ".." must end where the way down came from.
  * No link is followed and no mount is entered.  A hidden name is not removed, so its folder stays.
+ *
+ * Landlock looks at every folder above at each call, so a deep tree would take the square of its depth.  What lies
+ * deeper than HOIST_DEPTH is moved to the top of the tree first: it is to be removed anyway.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,7 +22,8 @@
 #include "agent.h"
 #include "folder.h"
 
-#define DEPTH_MAX 100000
+#define DEPTH_MAX   100000
+#define HOIST_DEPTH 128
 
 struct level {
 	dev_t dev;
@@ -29,6 +34,9 @@ struct level {
 struct walk {
 	const struct agent *agent;
 	struct folder folder; /* the deepest */
+	int top;              /* the one to be removed */
+	unsigned hoisted;     /* how many folders were moved there */
+	bool again;           /* since the last look at it */
 	struct level *levels;
 	size_t depth, room;
 	struct buf names; /* of the way down, each with a NUL behind */
@@ -50,11 +58,28 @@ open_folder(const struct walk *w, int at, const char *name)
 	return r < 0 ? r : fd;
 }
 
+/* Moves a folder of the deepest one to the top, under a name that is free.  Returns whether that was possible. */
+static bool
+hoist(struct walk *w, struct slice name)
+{
+	char there[32];
+	int r;
+
+	do {
+		snprintf(there, sizeof(there), "removing.%u", w->hoisted++);
+		r = renameat2(w->folder.fd, name.p, w->top, there, RENAME_NOREPLACE);
+	} while (r < 0 && errno == EEXIST && w->hoisted);
+	w->again = w->again || r == 0;
+	return r == 0;
+}
+
 static int
 go_down(struct walk *w, struct slice name)
 {
 	struct stat st;
 
+	if (w->depth == HOIST_DEPTH && hoist(w, name))
+		return 0;
 	if (w->depth == DEPTH_MAX)
 		return -ELOOP;
 	if (w->depth == w->room) {
@@ -119,6 +144,19 @@ remove_item(struct walk *w, const struct folder_item *item)
 	return go_down(w, item->name);
 }
 
+/* Begins once more with what was moved to the top. */
+static int
+look_again(struct walk *w)
+{
+	int fd = open_folder(w, w->top, ".");
+
+	if (fd < 0)
+		return fd;
+	folder_change(&w->folder, fd);
+	w->again = false;
+	return 0;
+}
+
 /* Empties the folder that the walk begins with. */
 static int
 empty(struct walk *w)
@@ -131,6 +169,8 @@ empty(struct walk *w)
 			r = remove_item(w, &item);
 		else if (r == FOLDER_END && w->depth > 0)
 			r = go_up(w);
+		else if (r == FOLDER_END && w->again)
+			r = look_again(w);
 		if (r != 0)
 			return r == FOLDER_END ? 0 : r;
 	}
@@ -139,7 +179,7 @@ empty(struct walk *w)
 int
 remove_tree(const struct agent *agent, int parent, const char *name)
 {
-	struct walk w = { .agent = agent };
+	struct walk w = { .agent = agent, .top = -1 };
 	struct stat st;
 
 	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -150,8 +190,11 @@ remove_tree(const struct agent *agent, int parent, const char *name)
 		return fd;
 	int r = folder_init(&w.folder, fd);
 	if (r == 0)
+		r = w.top = open_folder(&w, fd, ".");
+	if (r >= 0)
 		r = empty(&w);
 	folder_deinit(&w.folder);
+	fd_close(&w.top);
 	free(w.levels);
 	buf_deinit(&w.names);
 	if (r < 0)

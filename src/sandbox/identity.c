@@ -109,7 +109,8 @@ is_now(const struct identity *who)
 int
 identity_become(const struct identity *who, const cap_value_t *keep, size_t n_keep)
 {
-	int r = bounding_limit(keep, n_keep);
+	/* While CAP_SETPCAP is there; what is permitted stays so without it. */
+	int r = bounding_limit(NULL, 0);
 
 	if (r < 0)
 		return r;

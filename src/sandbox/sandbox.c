@@ -134,6 +134,9 @@ sandbox_agent(const struct sandbox_agent *want, struct protections *got)
 	if (r == 0)
 		r = want->as_root ? become(got, &want->who, walk, 1)
 				  : step(got, "parent", identity_die_with_parent());
+	/* Where there is no chroot to be made, even root walks without a privilege. */
+	if (r == 0 && !want->as_root)
+		r = drop_caps(got, NULL, 0);
 	if (r == 0) {
 		root = step(got, "root folder", jail_enter(want->root, want->as_root));
 		r = root < 0 ? root : 0;
