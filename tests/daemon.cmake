@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: ISC
+# Tests of the whole: a daemon in a temporary place, real clients, figures, pages.  Labels: dialog, attack, priv, fault,
+# client, bench, project.
+# A test in Python: wharf_test(NAME LABEL SECONDS SCRIPT ARGUMENTS...).  It exits with 77 when it needs root and is not.
+function(wharf_test name label seconds)
+	list(POP_FRONT ARGN script)
+	add_test(NAME ${label}.${name} COMMAND ${PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/${script} ${ARGN})
+	set_tests_properties(${label}.${name} PROPERTIES LABELS ${label} TIMEOUT ${seconds} SKIP_RETURN_CODE 77
+		ENVIRONMENT "WHARF_BUILD=${CMAKE_BINARY_DIR};PYTHONDONTWRITEBYTECODE=1;PYTHONUNBUFFERED=1;LC_ALL=C.UTF-8")
+endfunction()
+
+if(NOT TARGET wharfd)
+	return()
+endif()
+
+file(GLOB dialogs CONFIGURE_DEPENDS dialog/*.dialog)
+foreach(dialog ${dialogs})
+	get_filename_component(name ${dialog} NAME_WE)
+	foreach(mode root user)
+		wharf_test(${mode}.${name} dialog 60 dialog/run.py ${mode} ${dialog})
+	endforeach()
+endforeach()
+wharf_test(coverage dialog 10 dialog/coverage.py)
+
+foreach(part a c d e f)
+	foreach(mode root user)
+		wharf_test(${mode}.${part} attack 300 attack/${part}.py ${mode})
+	endforeach()
+endforeach()
+
+wharf_test(root priv 300 priv/priv.py root)
+wharf_test(user priv 120 priv/priv.py user)
+wharf_test(jail.root priv 300 priv/jail.py root)
+wharf_test(jail.user priv 300 priv/jail.py user)
+wharf_test(ports priv 60 priv/ports.py root)
+# One at a time: ports 20 and 21, and a user of the system.
+set_tests_properties(priv.root priv.ports PROPERTIES RUN_SERIAL ON)
+
+pkg_check_modules(FUSE IMPORTED_TARGET fuse3)
+if(FUSE_FOUND)
+	add_executable(hangfs fault/hangfs.c)
+	target_link_libraries(hangfs PRIVATE PkgConfig::FUSE)
+	target_compile_definitions(hangfs PRIVATE _GNU_SOURCE)
+endif()
+foreach(mode root user)
+	wharf_test(${mode} fault 300 fault/fault.py ${mode})
+endforeach()
+
+# What does not get better by sanitizers: large trees, figures, pages.
+if(NOT WHARF_SANITIZE)
+	foreach(tree website archive backup)
+		wharf_test(${tree} client 900 client/trees.py ${tree})
+		set_tests_properties(client.${tree} PROPERTIES RUN_SERIAL ON)
+	endforeach()
+	foreach(mode root user)
+		wharf_test(names.${mode} client 300 client/names.py ${mode})
+	endforeach()
+
+	add_executable(load bench/load.c)
+	target_compile_definitions(load PRIVATE _GNU_SOURCE)
+	target_compile_options(load PRIVATE -Wall -Wextra)
+	wharf_test(runs bench 300 bench/bench.py --short)
+
+	foreach(part man format tidy readme install)
+		wharf_test(${part} project 600 project/${part}.py)
+	endforeach()
+endif()
