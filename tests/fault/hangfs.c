@@ -6,8 +6,8 @@
  *
  *	hangfs GATE MOUNTPOINT [FUSE options]
  *
- * Its file "quick" always answers.  As long as the file GATE exists, reads and writes of "stuck" wait, and so does
- * whoever asks what "hung" is.
+ * Its file "quick" always answers.  As long as the file GATE exists, reads and writes of "stuck"
+ *wait, and so does whoever asks what "hung" is.
  */
 #define FUSE_USE_VERSION 31
 
@@ -34,17 +34,18 @@ hang_getattr(const char *path, struct stat *st, struct fuse_file_info *fi)
 {
 	(void)fi;
 	wait_at_gate(path, "/hung");
-	*st = (struct stat){ .st_mode = S_IFREG | 0666, .st_nlink = 1, .st_size = SIZE };
+	*st = (struct stat){.st_mode = S_IFREG | 0666, .st_nlink = 1, .st_size = SIZE};
 	if (strcmp(path, "/") == 0)
-		*st = (struct stat){ .st_mode = S_IFDIR | 0777, .st_nlink = 2 };
-	else if (strcmp(path, "/quick") != 0 && strcmp(path, "/stuck") != 0 && strcmp(path, "/hung") != 0)
+		*st = (struct stat){.st_mode = S_IFDIR | 0777, .st_nlink = 2};
+	else if (strcmp(path, "/quick") != 0 && strcmp(path, "/stuck") != 0 &&
+		 strcmp(path, "/hung") != 0)
 		return -ENOENT;
 	return 0;
 }
 
 static int
-hang_readdir(const char *path, void *buf, fuse_fill_dir_t fill, off_t offset, struct fuse_file_info *fi,
-	     enum fuse_readdir_flags flags)
+hang_readdir(const char *path, void *buf, fuse_fill_dir_t fill, off_t offset,
+	     struct fuse_file_info *fi, enum fuse_readdir_flags flags)
 {
 	(void)path, (void)offset, (void)fi, (void)flags;
 	fill(buf, ".", NULL, 0, 0);
