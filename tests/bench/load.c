@@ -2,14 +2,17 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * A load on an FTP server: as little work of its own as it can, so that the server is what is measured.
+ * A load on an FTP server: as little work of its own as it can, so that the server is what is
+ *measured.
  *
- *	load PORT USER PASSWORD get SESSIONS COUNT NAME       downloads COUNT files in all, over so many sessions
- *	load PORT USER PASSWORD put SESSIONS COUNT BYTES DIR  uploads COUNT files of so many bytes into DIR
- *	load PORT USER PASSWORD idle SESSIONS                 logs in, says "ready", and quits at the end of its input
+ *	load PORT USER PASSWORD get SESSIONS COUNT NAME       downloads COUNT files in all, over so
+ *many sessions load PORT USER PASSWORD put SESSIONS COUNT BYTES DIR  uploads COUNT files of so many
+ *bytes into DIR load PORT USER PASSWORD idle SESSIONS                 logs in, says "ready", and
+ *quits at the end of its input
  *
- * With get, a name that ends in "/" stands for the files that put makes: NAME0, NAME1, ...  A thread a session, all
- * on 127.0.0.1.  Anything but success ends the program with status 1 and the server's reply.
+ * With get, a name that ends in "/" stands for the files that put makes: NAME0, NAME1, ...  A
+ *thread a session, all on 127.0.0.1.  Anything but success ends the program with status 1 and the
+ *server's reply.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -46,9 +49,9 @@ static char zeros[CHUNK];
 static int
 dial(uint16_t port)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET,
-				  .sin_port = htons(port),
-				  .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct sockaddr_in to = {.sin_family = AF_INET,
+				 .sin_port = htons(port),
+				 .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	int one = 1;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -65,7 +68,9 @@ reply(struct session *s, char *line, size_t size, const char *want)
 	for (;;) {
 		char *end = memchr(s->in, '\n', s->n);
 		if (!end) {
-			ssize_t r = s->n < sizeof(s->in) ? recv(s->fd, s->in + s->n, sizeof(s->in) - s->n, 0) : 0;
+			ssize_t r = s->n < sizeof(s->in)
+					    ? recv(s->fd, s->in + s->n, sizeof(s->in) - s->n, 0)
+					    : 0;
 			if (r <= 0)
 				errx(1, "the server hung up");
 			s->n += (size_t)r;
