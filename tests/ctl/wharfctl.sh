@@ -1,0 +1,145 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The wharfd authors
+#
+# wharfctl from outside: what each verb does to the users file, what it says, and its exit codes.
+# usage: wharfctl.sh PATH_OF_WHARFCTL
+set -u
+
+ctl=$1
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+failed=0
+
+fail() {
+	echo "FAILED: $*" >&2
+	failed=1
+}
+
+# expect CODE STDOUT STDERR_BEGINNING -- command...
+expect() {
+	code=$1 out=$2 err=$3
+	shift 4
+	"$@" >out 2>err
+	got=$?
+	[ "$got" = "$code" ] || fail "$* ended with $got, not $code: $(cat err)"
+	[ "$(cat out)" = "$out" ] || fail "$* printed: $(cat out)"
+	case "$(cat err)" in
+	"$err"*) ;;
+	*) fail "$* complained: $(cat err)" ;;
+	esac
+	[ -n "$err" ] || [ ! -s err ] || fail "$* complained: $(cat err)"
+}
+
+# The same with a password on standard input.
+with() {
+	printf '%s\n' "$1" >password
+	shift
+	expect "$@" <password
+}
+
+add() {
+	"$ctl" user add "$@" --file users --uid 1001 --gid 1002
+}
+
+# usage
+expect 64 '' usage: -- "$ctl"
+expect 64 '' usage: -- "$ctl" user
+expect 64 '' usage: -- "$ctl" user nonsense
+expect 64 '' usage: -- "$ctl" user add
+expect 64 '' usage: -- "$ctl" user list surplus
+expect 64 '' "wharfctl: unrecognized option '--uid'" -- "$ctl" user del a --uid 1
+expect 64 '' 'wharfctl: --file and --config do not go together' -- \
+	"$ctl" user list --file a --config b
+
+# add: the file is made, private, and what is written is what was said
+printf '# kept\n' >users
+chmod 644 users
+with 'open sesame' 0 '' '' -- add bob --root /srv/bob --rights read,list --expires 2030-01-31
+[ "$(stat -c %a users)" = 600 ] || fail "mode of users: $(stat -c %a users)"
+grep -q '^bob:\$y\$[^:]*:1001:1002:/srv/bob:read,list:2030-01-31$' users || fail "bob: $(cat users)"
+with secret 0 '' '' -- add eve --method sha512crypt
+grep -q '^eve:\$6\$[^:]*:1001:1002:::$' users || fail "eve: $(cat users)"
+with secret 0 '' '' -- add ann --method bcrypt
+grep -q '^ann:\$2b\$[^:]*:1001:1002:::$' users || fail "ann: $(cat users)"
+[ "$(head -n 1 users)" = '# kept' ] || fail 'the comment is lost'
+if grep -q -e sesame -e secret users; then fail 'a password is in the file'; fi
+
+# refusals leave the file alone
+cp users before
+with x 1 '' 'wharfctl: user "bob" is there already' -- add bob
+with '' 1 '' 'wharfctl: the password is empty' -- add carl
+with "$(printf '%0512d' 0)" 1 '' 'wharfctl: the password is longer than 511 bytes' -- add carl
+with "$(printf '%073d' 0)" 1 '' 'wharfctl: bcrypt takes no' -- add carl --method bcrypt
+with x 1 '' 'wharfctl: "md5" is no method' -- add carl --method md5
+with x 1 '' 'wharfctl: user add: a name is not' -- add ..
+with x 1 '' 'wharfctl: user add: there are 8 fields' -- add a:b
+with x 1 '' 'wharfctl: user add: a newline' -- add 'a
+b'
+with x 1 '' 'wharfctl: user add: the root folder' -- add carl --root srv
+with x 1 '' 'wharfctl: user add: rights: "red" is not one of' -- add carl --rights red
+with x 1 '' 'wharfctl: user add: the day' -- add carl --expires 2030-02-30
+with x 1 '' 'wharfctl: "no such user" is no uid' -- \
+	"$ctl" user add carl --file users --uid 'no such user' --gid 1
+with x 1 '' 'wharfctl: there is no user "carl"' -- "$ctl" user passwd carl --file users
+expect 1 '' 'wharfctl: there is no user "carl"' -- "$ctl" user del carl --file users
+expect 1 '' 'wharfctl: nowhere/users: No such file' -- "$ctl" user list --file nowhere/users
+cmp -s users before || fail 'a refusal changed the file'
+if [ "$(id -u)" = 0 ]; then
+	with x 1 '' 'wharfctl: user add: --uid and --gid' -- "$ctl" user add carl --file users
+else
+	with x 0 '' '' -- "$ctl" user add carl --file users
+	grep -q "^carl:[^:]*:$(id -u):$(id -g):::\$" users || fail "carl: $(cat users)"
+	"$ctl" user del carl --file users || fail 'carl stays'
+fi
+
+# a longest password is taken
+with "$(printf '%0511d' 0)" 0 '' '' -- add long
+expect 0 '' '' -- "$ctl" user del long --file users
+
+# names of the system are ids
+with x 0 '' '' -- "$ctl" user add sys --file users --uid root --gid root
+grep -q '^sys:[^:]*:0:0:::$' users || fail "sys: $(cat users)"
+expect 0 '' '' -- "$ctl" user del sys --file users
+
+# list, show
+expect 0 'bob
+eve
+ann' '' -- "$ctl" user list --file users
+expect 0 'name: bob
+password: yescrypt
+uid: 1001
+gid: 1002
+root: /srv/bob
+rights: read,list
+expires: 2030-01-31' '' -- "$ctl" user show bob --file users
+expect 1 '' 'wharfctl: there is no user "bo"' -- "$ctl" user show bo --file users
+
+# passwd changes the hash and nothing else
+old=$(sed -n 's/^bob:\([^:]*\):.*/\1/p' users)
+with other 0 '' '' -- "$ctl" user passwd bob --file users --method sha512crypt
+grep -q '^bob:\$6\$[^:]*:1001:1002:/srv/bob:read,list:2030-01-31$' users || fail "bob: $(cat users)"
+[ "$old" != "$(sed -n 's/^bob:\([^:]*\):.*/\1/p' users)" ] || fail 'the hash is the old one'
+[ "$(wc -l <users)" = 4 ] || fail "lines: $(cat users)"
+
+# del keeps comments; a file without a newline at its end is no trap
+expect 0 '' '' -- "$ctl" user del eve --file users
+printf '# end' >>users
+with x 0 '' '' -- add zoe
+[ "$(sed 's/:.*//' users)" = '# kept
+bob
+ann
+# end
+zoe' ] || fail "after del and add: $(cat users)"
+
+# the configuration names the file
+printf 'users_file = "%s/users"\n' "$dir" >conf
+expect 0 'bob
+ann
+zoe' '' -- "$ctl" user list --config conf
+printf 'users_fil = x\n' >conf
+expect 1 '' 'conf:1: "users_fil" is no option; did you mean users_file?' -- \
+	"$ctl" user list --config conf
+
+exit $failed
