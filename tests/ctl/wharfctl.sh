@@ -3,10 +3,11 @@
 # Copyright (c) 2026 The wharfd authors
 #
 # wharfctl from outside: what each verb does to the users file, what it says, and its exit codes.
-# usage: wharfctl.sh PATH_OF_WHARFCTL
+# usage: wharfctl.sh PATH_OF_WHARFCTL PATH_OF_THE_EXAMPLE_WHARFD_CONF
 set -u
 
 ctl=$1
+example=$2
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
@@ -135,6 +136,11 @@ zoe' ] || fail "after del and add: $(cat users)"
 
 # the configuration names the file
 printf 'users_file = "%s/users"\n' "$dir" >conf
+expect 0 'bob
+ann
+zoe' '' -- "$ctl" user list --config conf
+# the example is a valid configuration
+printf 'include("%s")\nusers_file = "%s/users"\n' "$example" "$dir" >conf
 expect 0 'bob
 ann
 zoe' '' -- "$ctl" user list --config conf
