@@ -15,7 +15,8 @@
 #include <wharf/base/fd.h>
 #include <wharf/base/spawn.h>
 
-/* Where the parent's copies wait in the child, out of the way of the numbers 0 to 4 that are filled in. */
+/* Where the parent's copies wait in the child, out of the way of the numbers 0 to 4 that are filled
+ * in. */
 enum { FIRST_SPARE = 10 };
 
 static void
@@ -46,7 +47,7 @@ fill_environment(char *env[4])
 	size_t n = 0;
 
 #ifdef WHARF_SANITIZED
-	static const char *const kept[] = { "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LSAN_OPTIONS=" };
+	static const char *const kept[] = {"ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LSAN_OPTIONS="};
 	for (char **e = environ; e && *e; e++)
 		for (size_t i = 0; i < 3 && n < 3; i++)
 			if (strncmp(*e, kept[i], strlen(kept[i])) == 0)
@@ -58,7 +59,7 @@ fill_environment(char *env[4])
 static void
 reset_signals(void)
 {
-	const struct sigaction dfl = { .sa_handler = SIG_DFL };
+	const struct sigaction dfl = {.sa_handler = SIG_DFL};
 	sigset_t none;
 
 	for (int sig = 1; sig < NSIG; sig++)
@@ -77,8 +78,9 @@ exec_role(const char *path, char *const argv[], char *const env[], const int fds
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int error;
 
-	if (log >= 0 && channel >= 0 && report >= 0 && null >= 0 && dup2(null, 0) >= 0 && dup2(null, 1) >= 0 &&
-	    dup2(log, SPAWN_LOG_FD) >= 0 && dup2(channel, SPAWN_CHANNEL_FD) >= 0 && dup3(report, 4, O_CLOEXEC) >= 0 &&
+	if (log >= 0 && channel >= 0 && report >= 0 && null >= 0 && dup2(null, 0) >= 0 &&
+	    dup2(null, 1) >= 0 && dup2(log, SPAWN_LOG_FD) >= 0 &&
+	    dup2(channel, SPAWN_CHANNEL_FD) >= 0 && dup3(report, 4, O_CLOEXEC) >= 0 &&
 	    fd_close_from(5) == 0 && (null > 1 || fd_set_cloexec(null, false) == 0)) {
 		reset_signals();
 		execve(path, argv, env);
@@ -93,7 +95,7 @@ int
 spawn_role(const char *name, int channel_fd, int log_fd, pid_t *pid)
 {
 	char path[PATH_MAX];
-	char *argv[] = { (char *)name, NULL };
+	char *argv[] = {(char *)name, NULL};
 	char *env[4];
 	int report[2];
 	int error = 0;
@@ -106,7 +108,7 @@ spawn_role(const char *name, int channel_fd, int log_fd, pid_t *pid)
 	if (child < 0)
 		error = errno;
 	else if (child == 0)
-		exec_role(path, argv, env, (const int[]){ log_fd, channel_fd, report[1] });
+		exec_role(path, argv, env, (const int[]){log_fd, channel_fd, report[1]});
 	fd_close(&report[1]);
 	/* The pipe ends empty when the exec closed it. */
 	ssize_t n = -1;

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/*
+ * From an identity to a session with an agent: policy, settings, root folder and rights.  What an
+ * auth process says of a user is a claim; whether he is let in, and where, is decided here.
+ */
+#ifndef WHARF_MONITOR_LOGIN_H
+#define WHARF_MONITOR_LOGIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <wharf/base/slice.h>
+#include <wharf/wire/wire.h>
+
+#include "monitor.h"
+
+/* The fields of I_IDENTITY. */
+struct login_claim {
+	enum word_source source;
+	struct slice user;
+	uint32_t uid, gid;
+	struct slice groups, group_names;
+	struct slice home, root;
+	bool narrowed;
+	uint64_t rights;
+};
+
+/*
+ * The session's password was right (it is CONNECTED or AUTHENTICATING): logs it in or refuses it,
+ * and tells its worker. holder: the PAM process whose PAM session it shall live in, or NULL.
+ */
+void login_identified(struct monitor *m, struct session *s, const struct login_claim *claim,
+		      struct auth *holder);
+/* The same for a session that asks to be anonymous. */
+void login_anonymous(struct monitor *m, struct session *s);
+/* Takes the login back that was under way, and tells the worker why. */
+void login_refuse(struct monitor *m, struct session *s, enum login_refusal why);
+/* Whatever of a login there is ends; the session is CONNECTED. */
+void login_forget(struct monitor *m, struct session *s);
+
+#endif

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/*
+ * wharfd, the monitor: binds, accepts, admits, starts the other processes and keeps the registry of
+ * sessions.  It reads no byte that a client sent, and sees no password.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <wharf/base/address.h>
+#include <wharf/base/fd.h>
+#include <wharf/base/log.h>
+#include <wharf/sandbox/sandbox.h>
+
+#include "auth.h"
+#include "listener.h"
+#include "logs.h"
+#include "monitor.h"
+#include "worker.h"
+#include "world.h"
+
+#define GROUPS_MAX 1024
+
+static struct monitor monitor = {.log_fd = -1, .xferlog_fd = -1, .spare_fd = -1};
+
+struct arguments {
+	const char *file;
+	enum { SERVE, TEST, SHOW } what;
+	const char *user;    /* SHOW: whose settings, or NULL */
+	const char *address; /* SHOW: on which listener, or NULL */
+};
+
+static _Noreturn void
+usage(void)
+{
+	fputs("usage: wharfd [-c file]\n"
+	      "       wharfd -t [-c file]\n"
+	      "       wharfd -T [-c file] [user [address]]\n",
+	      stderr);
+	exit(EX_USAGE);
+}
+
+static struct arguments
+parse_arguments(int argc, char **argv)
+{
+	struct arguments a = {.file = WHARF_CONF_DIR "/wharfd.conf"};
+	int c;
+
+	while ((c = getopt(argc, argv, "c:tT")) != -1) {
+		if (c == 'c')
+			a.file = optarg;
+		else if (c == 't' && a.what == SERVE)
+			a.what = TEST;
+		else if (c == 'T' && a.what == SERVE)
+			a.what = SHOW;
+		else
+			usage();
+	}
+	argc -= optind;
+	argv += optind;
+	if (argc > (a.what == SHOW ? 2 : 0))
+		usage();
+	if (argc > 0)
+		a.user = argv[0];
+	if (argc > 1)
+		a.address = argv[1];
+	return a;
+}
+
+/* Reads the file and tries the world.  Whatever is to be said of them goes to the terminal; exits
+ * when it is bad. */
+static void
+read_configuration(struct monitor *m, const char *file, bool try_world)
+{
+	struct conf_report report = {0};
+	int r = conf_read(file, &m->conf, &report);
+
+	if (r == 0 && try_world && conf_try_world(m->conf, false, &report) > 0)
+		r = CONF_MISTAKES;
+	fwrite(report.text.data, 1, report.text.len, stderr);
+	conf_report_deinit(&report);
+	if (r < 0)
+		fprintf(stderr, "%s: %s\n", file, strerror(-r));
+	if (r)
+		exit(EX_CONFIG);
+	m->server = conf_server(m->conf);
+}
+
+/* The listener that an address or a name means; the first without one. */
+static size_t
+find_listener(const struct conf *conf, const char *wanted)
+{
+	const struct conf_listener *l;
+	size_t n = conf_listeners(conf, &l);
+
+	for (size_t i = 0; wanted && i < n; i++) {
+		struct buf text = BUF_INIT;
+		address_format(&text, &l[i].address);
+		buf_add_byte(&text, '\n');
+		address_format_host(&text, &l[i].address);
+		bool same = slice_equal(slice_of(wanted), slice_of(l[i].name));
+		for (struct slice rest = buf_slice(&text); rest.n && !same;) {
+			const char *end = memchr(rest.p, '\n', rest.n);
+			size_t len = end ? (size_t)(end - rest.p) : rest.n;
+			same = slice_equal(slice_of(wanted), slice_head(rest, len));
+			rest = slice_from(rest, len + (end ? 1 : 0));
+		}
+		buf_deinit(&text);
+		if (same)
+			return i;
+	}
+	if (!wanted)
+		return 0;
+	fprintf(stderr, "wharfd: no listener has the name or address %s\n", wanted);
+	exit(EX_USAGE);
+}
+
+static int
+show(const struct monitor *m, const struct arguments *a)
+{
+	struct conf_subject subject = {.listener = find_listener(m->conf, a->address),
+				       .user = slice_of(a->user)};
+	const struct passwd *pw = a->user ? getpwnam(a->user) : NULL;
+	struct slice names[GROUPS_MAX];
+	gid_t groups[GROUPS_MAX];
+	int n = GROUPS_MAX;
+	struct buf out = BUF_INIT;
+
+	if (pw && getgrouplist(a->user, pw->pw_gid, groups, &n) >= 0) {
+		for (int i = 0; i < n; i++) {
+			const struct group *gr = getgrgid(groups[i]);
+			char *name = gr ? strdup(gr->gr_name) : NULL;
+			if (name)
+				names[subject.n_groups++] = slice_of(name);
+		}
+		subject.groups = names;
+	}
+	conf_print(m->conf, &subject, &out);
+	fwrite(out.data, 1, out.len, stdout);
+	int status = buf_error(&out) < 0 || fflush(stdout) ? EX_OSERR : EX_OK;
+	buf_deinit(&out);
+	for (size_t i = 0; i < subject.n_groups; i++)
+		free((void *)names[i].p);
+	return status;
+}
+
+static void
+init_state(struct monitor *m)
+{
+	const struct settings *s = m->server;
+	const struct admission_limits limits = {
+		.sessions = s->max_sessions,
+		.sessions_per_address = s->max_sessions_per_address,
+		.ipv6_prefix = (unsigned)s->ipv6_prefix,
+		.tries = (unsigned)s->login_tries,
+		.penalty_ms = s->login_penalty * 1000,
+	};
+
+	m->as_root = geteuid() == 0;
+	admission_init(&m->admission, &limits);
+}
+
+static int
+init_loop(struct monitor *m)
+{
+	int r = uv_loop_init(&m->loop);
+
+	if (r < 0)
+		return r;
+	m->loop_made = true;
+	uv_timer_t *timers[] = {&m->accept_pause, &m->users_watch, &m->drain_timer};
+	for (size_t i = 0; i < sizeof(timers) / sizeof(timers[0]); i++) {
+		uv_timer_init(&m->loop, timers[i]);
+		timers[i]->data = m;
+	}
+	return monitor_watch_signals(m);
+}
+
+/*
+ * No privilege that is not needed from here on, for this process and all that it starts:
+ * identities, jails, killing its own, and the port of active data connections.
+ */
+static int
+confine(struct monitor *m)
+{
+	cap_value_t keep[6] = {CAP_SETUID, CAP_SETGID, CAP_SYS_CHROOT, CAP_KILL, CAP_SETPCAP};
+	struct protections got = {0};
+	size_t n = m->as_root ? 5 : 0;
+
+	if (m->as_root && m->server->active_port > 0 && m->server->active_port < 1024)
+		keep[n++] = CAP_NET_BIND_SERVICE;
+	if (m->as_root && m->server->sandbox == WORD_sandbox_none) {
+		LOG(ERROR, "sandbox = none is refused to root");
+		return -EPERM;
+	}
+	int r = sandbox_monitor(m->server->sandbox == WORD_sandbox_full, keep, n, &got);
+	if (r < 0)
+		LOG(ERROR, "the monitor cannot confine itself", LOG_STR("step", got.failed),
+		    LOG_ERRNO(r));
+	else
+		protections_log(&got);
+	return r;
+}
+
+/* Everything from the first log line to the first connection.  0 or a negative errno. */
+static int
+start(struct monitor *m)
+{
+	int r = world_limits(m);
+
+	if (r == 0)
+		r = world_users(m);
+	if (r == 0)
+		r = world_empty_directory(m);
+	if (r == 0)
+		r = listeners_open(m);
+	if (r == 0)
+		r = init_loop(m);
+	m->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (r == 0)
+		r = confine(m);
+	if (r == 0)
+		r = workers_start(m);
+	if (r == 0 && monitor_has_source(m, WORD_source_users))
+		auth_watch_users(m);
+	return r;
+}
+
+static int
+serve(struct monitor *m)
+{
+	init_state(m);
+	signal(SIGPIPE, SIG_IGN);
+	prctl(PR_SET_DUMPABLE, 0);
+	if (logs_open(m) < 0)
+		return EX_OSERR;
+	LOG(INFO, "starting", LOG_STR("version", WHARF_VERSION),
+	    LOG_STR("as", m->as_root ? "root" : "an ordinary user"));
+	int r = start(m);
+	if (r == 0)
+		uv_run(&m->loop, UV_RUN_DEFAULT);
+	else
+		LOG(ERROR, "the daemon cannot start", LOG_ERRNO(r));
+	if (m->loop_made)
+		monitor_end(m);
+	LOG(INFO, "ended", LOG_NUM("status", r < 0 ? EX_OSERR : m->status));
+	return r < 0 ? EX_OSERR : m->status;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct arguments a = parse_arguments(argc, argv);
+	int status = EX_OK;
+
+	read_configuration(&monitor, a.file, a.what != SHOW);
+	if (a.what == TEST)
+		fprintf(stderr, "%s: no mistakes\n", a.file);
+	else if (a.what == SHOW)
+		status = show(&monitor, &a);
+	else
+		status = serve(&monitor);
+	conf_free(&monitor.conf);
+	return status;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/* What the monitor needs of the system; see world.h. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <wharf/base/fd.h>
+#include <wharf/base/log.h>
+
+#include "world.h"
+
+/* What a session may need of a worker at a time: control, data, listener, file. */
+#define DESCRIPTORS_A_SESSION 4
+
+int
+world_limits(const struct monitor *m)
+{
+	const struct rlimit none = {0, 0};
+	struct rlimit files;
+
+	if (setrlimit(RLIMIT_CORE, &none) < 0 || getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return -errno;
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+		return -errno;
+	if (files.rlim_max / DESCRIPTORS_A_SESSION < m->server->max_sessions)
+		LOG(WARNING, "a worker may run out of descriptors before max_sessions",
+		    LOG_NUM("limit", files.rlim_max),
+		    LOG_NUM("max_sessions", m->server->max_sessions));
+	return 0;
+}
+
+static int
+resolve(const char *option, const char *name, struct system_user *out)
+{
+	const struct passwd *pw;
+
+	errno = 0;
+	pw = getpwnam(name);
+	if (!pw) {
+		int r = errno ? -errno : -ENOENT;
+		LOG(ERROR, "there is no such user", LOG_STR("option", option),
+		    LOG_STR("user", name), LOG_ERRNO(r));
+		return r;
+	}
+	*out = (struct system_user){pw->pw_uid, pw->pw_gid};
+	if (pw->pw_uid != 0 && pw->pw_gid != 0)
+		return 0;
+	LOG(ERROR, "this user is root, or of its group", LOG_STR("option", option),
+	    LOG_STR("user", name));
+	return -EPERM;
+}
+
+int
+world_users(struct monitor *m)
+{
+	int r = 0;
+
+	if (!m->as_root)
+		return 0;
+	r = resolve("run_as", m->server->run_as, &m->run_as);
+	if (r == 0 && monitor_has_source(m, WORD_source_anonymous))
+		r = resolve("anonymous_user", m->server->anonymous_user, &m->anonymous);
+	endpwent();
+	return r;
+}
+
+/* The folder and those above it, as mkdir -p. */
+static int
+make_folder(const char *path)
+{
+	char *copy = strdup(path);
+	int r = copy ? 0 : -ENOMEM;
+
+	for (char *p = copy; r == 0 && p && *p;) {
+		p = strchr(p + 1, '/');
+		if (p)
+			*p = '\0';
+		if (mkdir(copy, 0755) < 0 && errno != EEXIST)
+			r = -errno;
+		if (p)
+			*p = '/';
+	}
+	free(copy);
+	return r;
+}
+
+static bool
+is_empty(int fd)
+{
+	DIR *dir = fdopendir(fd);
+	size_t n = 0;
+
+	if (!dir)
+		return false;
+	for (const struct dirent *e = readdir(dir); e; e = readdir(dir))
+		n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+	closedir(dir);
+	return n == 0;
+}
+
+int
+world_empty_directory(const struct monitor *m)
+{
+	const char *path = m->server->empty_directory;
+	struct stat st;
+
+	if (!m->as_root)
+		return 0;
+	mode_t mask = umask(022);
+	int r = make_folder(path);
+	umask(mask);
+	int fd = r < 0 ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (r == 0 && (fd < 0 || fstat(fd, &st) < 0))
+		r = -errno;
+	if (r == 0 && (st.st_uid != 0 || (st.st_mode & 022)))
+		r = -EPERM;
+	if (r < 0)
+		fd_close(&fd);
+	else if (!is_empty(fd))
+		r = -ENOTEMPTY;
+	if (r < 0)
+		LOG(ERROR, "empty_directory cannot be used", LOG_STR("folder", path), LOG_ERRNO(r));
+	return r;
+}

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/*
+ * Stands in for wharfd-worker and wharfd-agent, by the name it was started under, to try the
+ *monitor and the auth process alone.  As a worker it does what its client says, a line each, and
+ *answers with lines:
+ *
+ *	users NAME SECRET | pam NAME SECRET | pam-ask NAME | secret TEXT | anonymous | active |
+ *logout illegal | crash | about | quit
+ */
+#include <poll.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <wharf/base/address.h>
+#include <wharf/base/fd.h>
+#include <wharf/conf/settings.h>
+#include <wharf/sandbox/identity.h>
+#include <wharf/wire/wire.h>
+
+#define SESSIONS 64
+
+struct client {
+	int fd;
+	uint64_t session;
+	struct wire pam;
+	struct sockaddr_storage passive;
+};
+
+static struct wire monitor, users;
+static struct client clients[SESSIONS];
+static unsigned worker_number;
+
+static void say(const struct client *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void
+say(const struct client *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vdprintf(c->fd, fmt, ap);
+	va_end(ap);
+}
+
+static struct client *
+find(uint64_t session)
+{
+	for (size_t i = 0; i < SESSIONS; i++)
+		if (clients[i].fd >= 0 && clients[i].session == session)
+			return &clients[i];
+	return NULL;
+}
+
+static void
+hang_up(struct client *c)
+{
+	struct message m = {.id = MSG_M_ENDED, .fd = -1};
+
+	m.m_ended.session = c->session;
+	wire_send(&monitor, &m);
+	wire_deinit(&c->pam);
+	fd_close(&c->fd);
+}
+
+static void
+ask(struct wire *w, const struct client *c, const char *user, const char *secret)
+{
+	struct message m = {.id = MSG_A_LOGIN, .fd = -1};
+
+	m.a_login = (struct a_login){c->session, slice_of(user), secret != NULL, slice_of(secret)};
+	if (wire_send(w, &m) < 0)
+		say(c, "no auth\n");
+}
+
+static void
+send_plain(enum message_id id, const struct client *c)
+{
+	struct message m = {.id = id, .fd = -1};
+
+	/* The session is the first field of all of these. */
+	m.m_pam.session = c->session;
+	wire_send(&monitor, &m);
+}
+
+static void
+about(const struct client *c)
+{
+	struct buf b = BUF_INIT;
+	char environ_bytes[64];
+	FILE *f = fopen("/proc/self/environ", "r");
+
+	address_format_host(&b, &c->passive);
+	size_t env = f ? fread(environ_bytes, 1, sizeof(environ_bytes), f) : 99;
+	if (f)
+		fclose(f);
+	say(c, "worker %u uid %u passive %.*s environ %zu\n", worker_number, getuid(), (int)b.len,
+	    b.data, env);
+	buf_deinit(&b);
+}
+
+/* The name and secret of a login by PAM wait for the channel. */
+static char pam_user[64], pam_secret[64];
+static bool pam_with_secret;
+
+static void
+obey(struct client *c, char *line)
+{
+	char word[16] = "", one[64] = "", two[64] = "";
+	struct message m = {.fd = -1};
+
+	sscanf(line, "%15s %63s %63s", word, one, two);
+	if (strcmp(word, "users") == 0) {
+		ask(&users, c, one, two);
+	} else if (strcmp(word, "pam") == 0 || strcmp(word, "pam-ask") == 0) {
+		strcpy(pam_user, one);
+		strcpy(pam_secret, two);
+		pam_with_secret = strcmp(word, "pam") == 0;
+		send_plain(MSG_M_PAM, c);
+	} else if (strcmp(word, "secret") == 0) {
+		m.id = MSG_A_SECRET;
+		m.a_secret = (struct a_secret){c->session, slice_of(one)};
+		wire_send(&c->pam, &m);
+	} else if (strcmp(word, "anonymous") == 0) {
+		m.id = MSG_M_ANONYMOUS;
+		m.m_anonymous = (struct m_anonymous){c->session, SLICE("anonymous")};
+		wire_send(&monitor, &m);
+	} else if (strcmp(word, "active") == 0) {
+		send_plain(MSG_M_ACTIVE, c);
+	} else if (strcmp(word, "logout") == 0) {
+		wire_deinit(&c->pam);
+		send_plain(MSG_M_LOGOUT, c);
+		say(c, "logged out\n");
+	} else if (strcmp(word, "illegal") == 0) {
+		m.id = MSG_M_ACTIVE;
+		m.m_active.session = c->session + 1000;
+		wire_send(&monitor, &m);
+	} else if (strcmp(word, "crash") == 0) {
+		abort();
+	} else if (strcmp(word, "about") == 0) {
+		about(c);
+	} else {
+		hang_up(c);
+	}
+}
+
+static void
+on_pam_channel(const struct message *m)
+{
+	struct client *c = find(m->w_pam.session);
+
+	if (!c)
+		return;
+	if (m->w_pam.error) {
+		say(c, "no pam %u\n", m->w_pam.error);
+		return;
+	}
+	wire_deinit(&c->pam);
+	wire_init(&c->pam, m->fd, WIRE_WORKER, WIRE_AUTH);
+	c->pam.phase = WIRE_SERVING;
+	ask(&c->pam, c, pam_user, pam_with_secret ? pam_secret : NULL);
+}
+
+static void
+on_login(const struct message *m)
+{
+	const struct client *c = find(m->w_login.session);
+	struct settings s;
+
+	if (!c || settings_decode(&s, m->w_login.settings) < 0)
+		return;
+	say(c, "login %.*s agent %u rights %llx\n", SLICE_FMT(m->w_login.user), m->w_login.agent,
+	    (unsigned long long)s.rights);
+	settings_deinit(&s);
+}
+
+static void
+on_session(const struct message *m)
+{
+	for (size_t i = 0; i < SESSIONS; i++)
+		if (clients[i].fd < 0) {
+			clients[i] = (struct client){.fd = m->fd,
+						     .session = m->w_session.session,
+						     .pam = {.fd = -1},
+						     .passive = m->w_session.passive_address};
+			fd_set_nonblocking(m->fd, false);
+			say(&clients[i], "session\n");
+			return;
+		}
+	close(m->fd);
+}
+
+static void
+on_monitor(void)
+{
+	struct message m;
+	const struct client *c;
+
+	if (wire_recv(&monitor, &m) != 0)
+		exit(3);
+	switch (m.id) {
+	case MSG_W_START:
+		worker_number = m.w_start.worker;
+		break;
+	case MSG_W_RUN:
+		wire_send(&monitor, &(struct message){.id = MSG_M_READY, .fd = -1});
+		monitor.phase = WIRE_SERVING;
+		break;
+	case MSG_W_AUTH:
+		wire_deinit(&users);
+		wire_init(&users, m.fd, WIRE_WORKER, WIRE_AUTH);
+		users.phase = WIRE_SERVING;
+		break;
+	case MSG_W_SESSION:
+		on_session(&m);
+		break;
+	case MSG_W_PAM:
+		on_pam_channel(&m);
+		break;
+	case MSG_W_LOGIN:
+		on_login(&m);
+		break;
+	case MSG_W_REFUSED:
+		c = find(m.w_refused.session);
+		if (c)
+			say(c, "refused %u\n", m.w_refused.why);
+		break;
+	case MSG_W_ACTIVE:
+		c = find(m.w_active.session);
+		if (c)
+			say(c, "active %u\n", m.w_active.error);
+		fd_close(&m.fd);
+		break;
+	case MSG_W_LOG:
+		dup2(m.fd, 2);
+		dprintf(2, "fake worker: new log\n");
+		fd_close(&m.fd);
+		break;
+	case MSG_W_DRAIN:
+		exit(0);
+	default:
+		fd_close(&m.fd);
+	}
+}
+
+static void
+on_auth(struct wire *w)
+{
+	static const char *const verdicts[] = {"ok", "no", "unknown"};
+	struct message m;
+
+	if (wire_recv(w, &m) != 0) {
+		wire_deinit(w);
+		return;
+	}
+	struct client *c = find(m.l_prompt.session);
+	if (!c)
+		return;
+	if (m.id == MSG_L_PROMPT)
+		say(c, "prompt %.*s\n", SLICE_FMT(m.l_prompt.text));
+	else
+		say(c, "verdict %s\n", verdicts[m.l_result.verdict]);
+}
+
+static void
+on_client(struct client *c)
+{
+	char line[256];
+	size_t n = 0;
+
+	while (n < sizeof(line) - 1 && read(c->fd, line + n, 1) == 1)
+		if (line[n++] == '\n')
+			break;
+	line[n] = '\0';
+	if (n)
+		obey(c, line);
+	else
+		hang_up(c);
+}
+
+static void
+worker(void)
+{
+	users.fd = -1;
+	for (size_t i = 0; i < SESSIONS; i++)
+		clients[i].fd = clients[i].pam.fd = -1;
+	for (;;) {
+		struct pollfd fds[2 + 2 * SESSIONS] = {{.fd = monitor.fd, .events = POLLIN},
+						       {.fd = users.fd, .events = POLLIN}};
+		for (size_t i = 0; i < SESSIONS; i++) {
+			fds[2 + i] = (struct pollfd){.fd = clients[i].fd, .events = POLLIN};
+			fds[2 + SESSIONS + i] = (struct pollfd){.fd = clients[i].pam.fd,
+								.events = POLLIN};
+		}
+		poll(fds, 2 + 2 * SESSIONS, -1);
+		if (fds[1].revents)
+			on_auth(&users);
+		for (size_t i = 0; i < SESSIONS; i++) {
+			if (fds[2 + SESSIONS + i].revents)
+				on_auth(&clients[i].pam);
+			if (fds[2 + i].revents)
+				on_client(&clients[i]);
+		}
+		if (fds[0].revents)
+			on_monitor();
+	}
+}
+
+/* The root folder "/hang" never becomes ready. */
+static void
+agent(void)
+{
+	struct message m, answer = {.id = MSG_R_READY, .fd = -1};
+	struct stat st;
+	char root[256];
+
+	if (wire_recv(&monitor, &m) != 0 || m.id != MSG_G_START)
+		exit(3);
+	snprintf(root, sizeof(root), "%.*s", SLICE_FMT(m.g_start.root));
+	dprintf(2, "fake agent: user=%.*s uid=%u gid=%u groups=%zu root=%s ppid=%d\n",
+		SLICE_FMT(m.g_start.user), m.g_start.uid, m.g_start.gid,
+		wire_ids_count(m.g_start.groups), root, getppid());
+	if (strcmp(root, "/hang") == 0)
+		pause();
+	if (stat(root, &st) < 0) {
+		answer.r_ready.error = 2;
+		answer.r_ready.what = SLICE("enter the jail");
+	}
+	wire_send(&monitor, &answer);
+	monitor.phase = WIRE_SERVING;
+	while (wire_recv(&monitor, &m) == 0)
+		;
+}
+
+int
+main(int argc, char **argv)
+{
+	bool is_worker = argc > 0 && strcmp(argv[0], "wharfd-worker") == 0;
+
+	identity_die_with_parent();
+	wire_init(&monitor, 3, is_worker ? WIRE_WORKER : WIRE_AGENT, WIRE_MONITOR);
+	if (is_worker)
+		worker();
+	else
+		agent();
+	return 0;
+}

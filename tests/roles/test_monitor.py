@@ -1,0 +1,454 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""Tries wharfd and wharfd-auth with a stand-in for the worker and the agent (fake_role.c), which does what its client says.
+
+usage: test_monitor.py WHARFD WHARFD-AUTH FAKE_ROLE
+
+Uses the ports 21000 to 21999 of 127.0.0.1.  As root it also tries PAM, with a user and a service of its own that it removes,
+and everything without root as the user nobody.
+"""
+import atexit, os, pwd, random, re, shutil, signal, socket, statistics, subprocess, sys, tempfile, time, warnings
+
+warnings.simplefilter("ignore", DeprecationWarning)
+import crypt
+
+PAM_USER, PAM_SERVICE, PAM_SECRET = "wharfdtest", "wharfd-test", "right.Password7"
+ROOT = os.geteuid() == 0
+NOBODY = 65534
+
+
+def hash_of(secret):
+    return crypt.crypt(secret, "$y$j9T$wharfdwharfd")
+
+
+class Client:
+    def __init__(self, port, address="127.0.0.1"):
+        self.socket = socket.create_connection((address, port), timeout=10)
+        self.file = self.socket.makefile("r")
+
+    def line(self):
+        return self.file.readline().rstrip("\r\n")
+
+    def say(self, text):
+        self.socket.sendall((text + "\n").encode())
+
+    def ask(self, text):
+        self.say(text)
+        return self.line()
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+class Daemon:
+    """wharfd in a folder of its own, beside the stand-ins."""
+
+    def __init__(self, options="", uid=None, users=True):
+        self.folder = tempfile.mkdtemp(prefix="wharfd-test-")
+        os.chmod(self.folder, 0o755)
+        self.port = random.randrange(21000, 21999)
+        self.uid = uid
+        for source, name in ((sys.argv[1], "wharfd"), (sys.argv[2], "wharfd-auth"), (sys.argv[3], "wharfd-worker"),
+                             (sys.argv[3], "wharfd-agent")):
+            shutil.copy(source, os.path.join(self.folder, name))
+        os.mkdir(self.path("home"), 0o755)
+        self.log = self.path("log.d/log")
+        os.mkdir(self.path("log.d"), 0o755)
+        self.write_users(f"alice:{hash_of('sesame')}:2001:2001:{self.path('home')}::\n"
+                         f"reader:{hash_of('sesame')}:2001:2001:{self.path('home')}:read,list:\n"
+                         f"low:{hash_of('sesame')}:5:5:{self.path('home')}::\n"
+                         f"locked:!{hash_of('sesame')}:2002:2002:{self.path('home')}::\n"
+                         f"gone:{hash_of('sesame')}:2003:2003:{self.path('home')}::2001-01-01\n"
+                         f"rootless:{hash_of('sesame')}:2004:2004:::\n"
+                         f"nowhere:{hash_of('sesame')}:2004:2004:/nonexistent::\n" if users else "")
+        with open(self.path("wharfd.conf"), "w") as f:
+            f.write(f'listener main {{ address = "127.0.0.1" port = {self.port} }}\n'
+                    f'workers = 2\nrun_as = nobody\nusers_file = "{self.path("users")}"\n'
+                    f'empty_directory = "{self.path("empty")}"\nlog = "{self.log}"\n'
+                    f'pam_service = "{PAM_SERVICE}"\n' + (options or 'sources = {users}\n'))
+        if uid:
+            for folder, _, files in os.walk(self.folder):
+                for name in [folder] + [os.path.join(folder, f) for f in files]:
+                    os.chown(name, uid, uid)
+        atexit.register(self.kill)
+        self.process = subprocess.Popen([self.path("wharfd"), "-c", self.path("wharfd.conf")], user=uid, group=uid,
+                                        extra_groups=[] if uid else None, stderr=subprocess.PIPE)
+        self.wait_for("a worker serves", 2)
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def write_users(self, text):
+        with open(self.path("users.new"), "w") as f:
+            f.write(text)
+        os.chmod(self.path("users.new"), 0o600)
+        if self.uid:
+            os.chown(self.path("users.new"), self.uid, self.uid)
+        os.rename(self.path("users.new"), self.path("users"))
+
+    def read_log(self):
+        try:
+            with open(self.log, errors="replace") as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""
+
+    def wait_for(self, text, times=1, seconds=10):
+        until = time.monotonic() + seconds
+        while self.read_log().count(text) < times:
+            if time.monotonic() > until or self.process.poll() is not None:
+                raise AssertionError(f"no {text!r} in the log:\n{self.read_log()}")
+            time.sleep(0.01)
+
+    def connect(self):
+        c = Client(self.port)
+        expect(c.line(), "session")
+        return c
+
+    def children(self, of=None):
+        out = subprocess.run(["ps", "-o", "pid=,comm=", "--ppid", str(of or self.process.pid)], capture_output=True,
+                             text=True).stdout
+        return [(int(line.split()[0]), line.split()[1]) for line in out.splitlines()]
+
+    def stop(self, expected=(), status=0):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        expect(self.process.wait(20), status)
+        stderr = self.process.stderr.read().decode()
+        assert "Sanitizer" not in stderr and "Sanitizer" not in self.read_log(), stderr + self.read_log()
+        odd = [line for line in self.read_log().splitlines()
+               if re.search(r" (warning|error) ", line) and not any(e in line for e in expected)]
+        assert not odd, "unexpected in the log:\n" + "\n".join(odd)
+        self.process.stderr.close()
+        shutil.rmtree(self.folder)
+
+
+def expect(got, wanted):
+    if got != wanted:
+        raise AssertionError(f"{got!r} is not {wanted!r}")
+
+
+def expect_like(got, pattern):
+    if not re.fullmatch(pattern, got):
+        raise AssertionError(f"{got!r} is not like {pattern!r}")
+
+
+def runs(pid):
+    """Whether a process is there, and is no zombie that a lazy init did not reap."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def login(c, name, secret="sesame"):
+    expect(c.ask(f"users {name} {secret}"), "verdict ok")
+    return c.line()
+
+
+def test_usage():
+    run = lambda *a: subprocess.run([sys.argv[1], *a], capture_output=True, text=True)
+    with tempfile.TemporaryDirectory() as folder:
+        good, bad = os.path.join(folder, "good"), os.path.join(folder, "bad")
+        with open(good, "w") as f:
+            f.write('listener main { address = "127.0.0.1" port = 21000 }\nsources = {users}\nrun_as = nobody\n'
+                    f'users_file = "{folder}/users"\nempty_directory = "{folder}/empty"\nuser bob {{ umask = 077 }}\n')
+        with open(bad, "w") as f:
+            f.write("lisener main { }\numask = 999\n")
+        with open(os.path.join(folder, "users"), "w") as f:
+            os.fchmod(f.fileno(), 0o600)
+        r = run("-t", "-c", good)
+        expect((r.returncode, r.stdout), (0, ""))
+        assert r.stderr.endswith(f"{good}: no mistakes\n"), r.stderr
+        r = run("-t", "-c", bad)
+        expect(r.returncode, 78)
+        assert "lisener" in r.stderr and "umask" in r.stderr, r.stderr
+        expect(run("-c", bad).returncode, 78)
+        expect(run("-c", folder + "/none").returncode, 78)
+        r = run("-T", "-c", good, "bob", "127.0.0.1:21000")
+        expect(r.returncode, 0)
+        assert re.search(r"^umask = 0?77 ", r.stdout, re.M), r.stdout
+        expect(run("-T", "-c", good, "bob", "192.0.2.1").returncode, 64)
+        for wrong in (["-x"], ["-t", "-T"], ["surplus"], ["-T", "a", "b", "c"]):
+            expect(run(*wrong).returncode, 64)
+
+
+def test_users(uid=None):
+    d = Daemon(uid=uid)
+    c = d.connect()
+    expect_like(login(c, "alice"), r"login alice agent 1 rights ff")
+    expect(c.ask("logout"), "logged out")
+    for name, secret, verdict in (("alice", "wrong", "no"), ("alice", "", "no"), ("nobody", "sesame", "unknown"),
+                                  ("locked", "sesame", "no"), ("gone", "sesame", "no"), ("", "", "unknown"),
+                                  ("alice", "x" * 60, "no")):
+        expect(c.ask(f"users {name} {secret}"), f"verdict {verdict}")
+    expect_like(login(c, "reader"), r"login reader agent \d+ rights 41")
+    expect(c.ask("logout"), "logged out")
+    # One agent for an identity, whatever the worker.
+    others = [d.connect() for _ in range(6)]
+    expect({login(o, "alice") for o in others}, {"login alice agent 1 rights ff"})
+    expect({o.ask("about").split()[1] for o in others}, {"0", "1"})
+    expect(login(c, "nowhere"), "refused 1")
+    expect(login(c, "rootless"), "refused 1")
+    expect(login(c, "low"), "refused 2" if uid is None and ROOT else "login low agent 4 rights ff")
+    expect_like(c.ask("about"), r"worker \d uid \d+ passive unknown environ 0")
+    for o in others + [c]:
+        o.close()
+    log = d.read_log()
+    who = (2001, 2001) if ROOT and uid is None else (uid or os.getuid(), uid or os.getgid())
+    assert f"user=alice uid={who[0]} gid={who[1]} groups=0 root={d.path('home')}" in log, log
+    assert "sesame" not in log and "$y$" not in log
+    # A new file is read by itself.
+    d.write_users(f"fresh:{hash_of('sesame')}:2001:2001:{d.path('home')}::\n")
+    d.wait_for("the users file was read", 4)
+    c = d.connect()
+    expect(c.ask("users alice sesame"), "verdict unknown")
+    expect_like(login(c, "fresh"), r"login fresh agent \d+ rights ff")
+    d.write_users("broken line\n")
+    os.chmod(d.path("users"), 0o644)
+    d.wait_for("the users file is not used", 1)
+    expect(c.ask("logout"), "logged out")
+    expect_like(login(c, "fresh"), r"login fresh agent \d+ rights ff")
+    d.stop(expected=("an agent cannot enter its jail", "the users file is not used"))
+
+
+def test_time():
+    """Who is not there, is locked or has another password costs the same."""
+    d = Daemon()
+    c = d.connect()
+    cases = {"alice": [], "nobody": [], "locked": [], "gone": []}
+    for _ in range(40):
+        for name, times in cases.items():
+            t = time.perf_counter()
+            c.ask(f"users {name} wrong")
+            times.append(time.perf_counter() - t)
+    medians = {name: statistics.median(times) for name, times in cases.items()}
+    low, high = min(medians.values()), max(medians.values())
+    assert low > 0.002 and high < low * 1.25, medians
+    c.close()
+    d.stop()
+
+
+def test_limits():
+    d = Daemon("sources = {users}\nmax_sessions = 6\nmax_sessions_per_address = 4\nmax_sessions_per_user = 2\n"
+               "login_penalty = 1\nlogin_tries = 2\n")
+    refused = "421 Too many connections, please try again later."
+    all = [d.connect() for _ in range(4)]
+    c = Client(d.port)
+    expect(c.line(), refused)
+    expect(c.line(), "")
+    all[0].close()
+    for _ in range(100):
+        c = Client(d.port)
+        if c.line() == "session":
+            break
+        time.sleep(0.01)
+    else:
+        raise AssertionError("the place of a session that ended is not free again")
+    all[0] = c
+    expect_like(login(all[0], "alice"), "login .*")
+    expect_like(login(all[1], "alice"), "login .*")
+    expect(login(all[2], "alice"), "refused 0")
+    expect(all[0].ask("logout"), "logged out")
+    expect_like(login(all[2], "alice"), "login .*")
+    for _ in range(2):
+        expect(all[3].ask("users alice wrong"), "verdict no")
+    for c in all:
+        c.close()
+    time.sleep(0.1)
+    expect(Client(d.port).line(), refused)
+    time.sleep(1.1)
+    d.connect().close()
+    d.stop()
+
+
+def test_anonymous():
+    options = ("sources = {anonymous}\nanonymous_user = games\nanonymous_root = \"%s\"\npassive_address = {\"10.0.0.0/8 = 10.1.1.1\", "
+               "\"* = 192.0.2.7\"}\n")
+    folder = tempfile.mkdtemp()
+    os.chmod(folder, 0o755)
+    d = Daemon(options % folder)
+    c = d.connect()
+    expect(c.ask("anonymous"), "login anonymous agent 1 rights 41")
+    expect_like(c.ask("about"), r".*passive 192\.0\.2\.7.*")
+    expect(c.ask("active"), "active 0" if ROOT else "active 13")
+    c.close()
+    if ROOT:
+        games = pwd.getpwnam("games")
+        d.wait_for(f"user=anonymous uid={games.pw_uid} gid={games.pw_gid} groups=0 root={folder}")
+    d.stop()
+    os.rmdir(folder)
+    # Where it is off it is refused; and so is PAM.
+    d = Daemon()
+    c = d.connect()
+    expect(c.ask("anonymous"), "refused 2")
+    expect(c.ask("pam bob sesame"), "no pam 13")
+    c.close()
+    d.stop()
+
+
+def test_hostile_worker():
+    d = Daemon()
+    c = d.connect()
+    c.say("illegal")
+    expect(c.line(), "")
+    d.wait_for("sent what is not legal")
+    d.wait_for("a worker serves", 3)
+    c = d.connect()
+    c.say("crash")
+    expect(c.line(), "")
+    d.wait_for("a worker serves", 4)
+    c = d.connect()
+    expect_like(login(c, "alice"), "login .*")
+    c.close()
+    # active before a login is not legal either
+    c = d.connect()
+    c.say("active")
+    expect(c.line(), "")
+    d.wait_for("a worker serves", 5)
+    d.stop(expected=("not legal", "a worker ended", "auth process ended"))
+
+
+def test_deaths():
+    d = Daemon()
+    c = d.connect()
+    expect_like(login(c, "alice"), "login alice agent 1 .*")
+    for pid, name in d.children():
+        if name == "wharfd-agent":
+            os.kill(pid, signal.SIGKILL)
+    d.wait_for("an agent was killed")
+    c.ask("logout")
+    expect_like(login(c, "alice"), "login alice agent 2 .*")
+    for pid, name in d.children():
+        if name == "wharfd-auth":
+            os.kill(pid, signal.SIGKILL)
+    d.wait_for("the users file was read", 4)
+    c.ask("logout")
+    for _ in range(100):
+        if c.ask("users alice sesame") == "verdict ok":
+            break
+        time.sleep(0.02)
+    expect_like(c.line(), "login alice agent 2 .*")
+    # The agent that nobody needs leaves after ten seconds.
+    c.close()
+    time.sleep(11)
+    expect([name for _, name in d.children() if name == "wharfd-agent"], [])
+    # Killed itself, nobody is left.
+    pids = [pid for pid, _ in d.children()]
+    d.process.kill()
+    d.process.wait()
+    time.sleep(0.5)
+    expect([pid for pid in pids if runs(pid)], [])
+    d.process.stderr.close()
+    shutil.rmtree(d.folder)
+
+
+def test_signals():
+    d = Daemon("sources = {users}\nxferlog = \"/tmp/wharfd-test-xferlog\"\n")
+    os.rename(d.log, d.log + ".1")
+    d.process.send_signal(signal.SIGHUP)
+    d.wait_for("fake worker: new log", 2)
+    c = d.connect()
+    expect(c.ask("users alice wrong"), "verdict no")
+    expect_like(login(c, "alice"), "login .*")
+    started = time.monotonic()
+    d.stop()
+    assert time.monotonic() - started < 4
+    os.unlink("/tmp/wharfd-test-xferlog")
+
+
+def test_hanging_agent():
+    d = Daemon()
+    d.write_users(f"slow:{hash_of('sesame')}:2001:2001:/hang::\n")
+    d.wait_for("the users file was read", 4)
+    c = d.connect()
+    c.socket.settimeout(20)
+    started = time.monotonic()
+    expect(login(c, "slow"), "refused 3")
+    assert 9 < time.monotonic() - started < 12
+    c.close()
+    d.stop(expected=("took too long", "an agent ended", "an agent was killed"))
+
+
+def test_pam():
+    if not ROOT:
+        return print("skipped: not root")
+    with open(f"/etc/pam.d/{PAM_SERVICE}", "w") as f:
+        f.write("auth required pam_unix.so\naccount required pam_unix.so\nsession required pam_permit.so\n")
+    subprocess.run(["useradd", "-m", "-s", "/bin/sh", "-G", "games", PAM_USER], check=True)
+    subprocess.run(["chpasswd"], input=f"{PAM_USER}:{PAM_SECRET}\n", text=True, check=True)
+    try:
+        pam_logins("yes")
+        pam_logins("no")
+        subprocess.run(["usermod", "-s", "/usr/sbin/nologin", PAM_USER], check=True)
+        d = Daemon("sources = {users, pam}\n")
+        c = d.connect()
+        expect(c.ask(f"pam {PAM_USER} {PAM_SECRET}"), "verdict no")
+        subprocess.run(["usermod", "-s", "/bin/sh", "-e", "1", PAM_USER], check=True)
+        expect(c.ask(f"pam {PAM_USER} {PAM_SECRET}"), "verdict no")
+        subprocess.run(["usermod", "-e", "", "-p", "", PAM_USER], check=True)
+        expect(c.ask(f"pam {PAM_USER} x"), "verdict no")
+        c.close()
+        d.stop()
+    finally:
+        subprocess.run(["userdel", "-r", PAM_USER], stderr=subprocess.DEVNULL)
+        os.unlink(f"/etc/pam.d/{PAM_SERVICE}")
+
+
+def pam_logins(session):
+    d = Daemon(f"sources = {{pam, users}}\npam_session = {session}\n")
+    user = pwd.getpwnam(PAM_USER)
+    c, other = d.connect(), d.connect()
+    expect(c.ask(f"pam {PAM_USER} wrong"), "verdict no")
+    expect(c.ask(f"pam nosuchuser {PAM_SECRET}"), "verdict unknown")
+    expect(c.ask(f"pam root {PAM_SECRET}"), "verdict no")
+    expect(c.ask(f"pam {PAM_USER} {PAM_SECRET}"), "verdict ok")
+    expect_like(c.line(), f"login {PAM_USER} agent 1 rights ff")
+    log = d.read_log()
+    assert re.search(f"uid={user.pw_uid} gid={user.pw_gid} groups=2 root={user.pw_dir} ", log), log
+    # the conversation asks
+    expect(other.ask(f"pam-ask {PAM_USER}"), "prompt Password: ")
+    expect(other.ask(f"secret {PAM_SECRET}"), "verdict ok")
+    expect_like(other.line(), f"login {PAM_USER} agent {2 if session == 'yes' else 1} rights ff")
+    names = [name for _, name in d.children()]
+    auths = [pid for pid, name in d.children() if name == "wharfd-auth"]
+    if session == "yes":
+        expect(names.count("wharfd-agent"), 0)
+        expect(len(auths), 4)
+        expect(sum(len(d.children(pid)) for pid in auths), 2)
+    else:
+        expect(names.count("wharfd-agent"), 1)
+    # the end of a login is the end of its processes
+    expect(c.ask("logout"), "logged out")
+    other.close()
+    until = time.monotonic() + 5
+    while [n for _, n in d.children()].count("wharfd-auth") > 2 and time.monotonic() < until:
+        time.sleep(0.05)
+    expect([n for _, n in d.children()].count("wharfd-auth"), 2)
+    # a client who leaves in the middle of a conversation
+    expect(c.ask(f"pam-ask {PAM_USER}"), "prompt Password: ")
+    c.close()
+    d.stop()
+
+
+def main():
+    tests = [test_usage, test_users, test_time, test_limits, test_anonymous, test_hostile_worker, test_deaths, test_signals,
+             test_hanging_agent, test_pam]
+    if ROOT:
+        tests.insert(2, lambda: test_users(NOBODY))
+    only = sys.argv[4:]
+    for test in tests:
+        if only and test.__name__ not in only:
+            continue
+        print(f"{test.__name__} ...", flush=True)
+        test()
+    print("all passed")
+
+
+main()
