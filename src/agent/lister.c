@@ -406,9 +406,10 @@ list_one(struct lister *l, struct slice path)
 	if (folder < 0)
 		return folder;
 	name_terminate(base, name);
+	/* Shown as the client named it: the prefix is its argument, with a slash. */
+	struct slice argument = slice_of(l->prefix);
 	struct buf shown = BUF_INIT;
-	buf_add_str(&shown, l->prefix);
-	buf_add_slice(&shown, base);
+	buf_add_slice(&shown, argument.n ? slice_head(argument, argument.n - 1) : base);
 	int r = fstat(folder, &l->st) < 0 ? -errno : buf_error(&shown);
 	if (r == 0) {
 		size_t before = l->out.len;

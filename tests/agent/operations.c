@@ -661,7 +661,7 @@ lists_in_each_form(void **state)
 	assert_null(list(9, 0, "/", "", &error));
 	assert_int_equal(error, EINVAL);
 
-	assert_int_equal(ASK(&c, F_LIST, f_list, LIST_NAMES, 0, 0, SLICE("/sub/c"), SLICE(""), SLICE("sub/"))
+	assert_int_equal(ASK(&c, F_LIST, f_list, LIST_NAMES, 0, 0, SLICE("/sub/c"), SLICE(""), SLICE("sub/c/"))
 				 ->r_listing.is_file,
 			 1);
 	char *text = client_read(&c);
