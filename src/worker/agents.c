@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/* Agents and what they were asked; see agents.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include <wharf/base/check.h>
+#include <wharf/base/fd.h>
+#include <wharf/base/log.h>
+
+#include "session.h"
+
+#define AGENT_MAGIC MAGIC('a', 'g', 'n', 't')
+#define SWEEP_MS    500
+#define NO_ROW      UINT32_MAX
+/* An id: the row in the low bits, and in the others how often it was used. */
+#define ROW_BITS 20
+#define ROW_MASK ((1U << ROW_BITS) - 1)
+
+/* The question that each message is, its number's field, and what answers it. */
+#define QUESTIONS(ROW)                    \
+	ROW(F_OPEN, f_open, R_OPENED)     \
+	ROW(F_STAT, f_stat, R_STAT)       \
+	ROW(F_LIST, f_list, R_LISTING)    \
+	ROW(F_MKDIR, f_mkdir, R_DONE)     \
+	ROW(F_RMDIR, f_rmdir, R_DONE)     \
+	ROW(F_UNLINK, f_unlink, R_DONE)   \
+	ROW(F_RENAME, f_rename, R_DONE)   \
+	ROW(F_CHMOD, f_chmod, R_DONE)     \
+	ROW(F_CHGRP, f_chgrp, R_DONE)     \
+	ROW(F_UTIME, f_utime, R_DONE)     \
+	ROW(F_SYMLINK, f_symlink, R_DONE) \
+	ROW(F_SPACE, f_space, R_SPACE)
+
+static const struct {
+	size_t id; /* where the field `id` stands in struct message */
+	enum message_id answer;
+} questions[MSG_COUNT] = {
+#define QUESTION(NAME, name, ANSWER) \
+	[MSG_##NAME] = {offsetof(struct message, name.id), MSG_##ANSWER},
+	QUESTIONS(QUESTION)};
+
+/* What an answer says. */
+static const struct {
+	size_t id, error;
+	mode_t descriptor; /* the kind of file that comes with error 0; 0 for none */
+} answers[MSG_COUNT] = {
+#define ANSWER(NAME, name, kind)                                                                 \
+	[MSG_##NAME] = {offsetof(struct message, name.id), offsetof(struct message, name.error), \
+			kind}
+	ANSWER(R_DONE, r_done, 0),   ANSWER(R_OPENED, r_opened, S_IFREG),
+	ANSWER(R_STAT, r_stat, 0),   ANSWER(R_LISTING, r_listing, S_IFIFO),
+	ANSWER(R_SPACE, r_space, 0),
+};
+
+static uint32_t *
+field(struct message *m, size_t offset)
+{
+	return (uint32_t *)((char *)m + offset);
+}
+
+static void on_sweep(uv_timer_t *timer);
+
+void
+agents_init(struct agents *as, struct worker *w)
+{
+	*as = (struct agents){.free = NO_ROW, .worker = w};
+	LIST_INIT(&as->all);
+	uv_timer_init(&w->loop, &as->sweep);
+	as->sweep.data = as;
+}
+
+void
+agents_close(struct agents *as)
+{
+	struct agent *a;
+
+	LIST_FOREACH (a, &as->all, list)
+		link_close(&a->link);
+	uv_close((uv_handle_t *)&as->sweep, NULL);
+}
+
+void
+agents_deinit(struct agents *as)
+{
+	free(as->row);
+	as->row = NULL;
+}
+
+struct agent *
+agents_find(struct agents *as, uint32_t id)
+{
+	struct agent *a;
+
+	LIST_FOREACH (a, &as->all, list)
+		if (a->id == id && !a->gone)
+			return a;
+	return NULL;
+}
+
+/* A free row.  NULL: memory is out. */
+static struct request *
+take_row(struct agents *as)
+{
+	if (as->free == NO_ROW) {
+		size_t n = as->n ? as->n * 2 : 64;
+		struct request *row = n <= ROW_MASK ? reallocarray(as->row, n, sizeof(*row)) : NULL;
+		if (!row)
+			return NULL;
+		as->row = row;
+		for (size_t i = as->n; i < n; i++)
+			row[i] = (struct request){.id = (uint32_t)i,
+						  .next_free = i + 1 < n ? (uint32_t)i + 1
+									 : NO_ROW};
+		as->free = (uint32_t)as->n;
+		as->n = n;
+	}
+	struct request *r = &as->row[as->free];
+	as->free = r->next_free;
+	as->used++;
+	r->id += 1U << ROW_BITS;
+	/* 0 means no request. */
+	if (r->id == 0)
+		r->id += 1U << ROW_BITS;
+	return r;
+}
+
+/* The row of that id, or NULL when it is not open. */
+static struct request *
+find_row(struct agents *as, uint32_t id)
+{
+	uint32_t nr = id & ROW_MASK;
+
+	return nr < as->n && as->row[nr].session && as->row[nr].id == id ? &as->row[nr] : NULL;
+}
+
+void
+agent_forget(struct session *s)
+{
+	struct agents *as = &s->worker->agents;
+	struct request *r = s->request ? find_row(as, s->request) : NULL;
+
+	s->request = 0;
+	if (!r)
+		return;
+	r->session = NULL;
+	r->next_free = as->free;
+	as->free = r->id & ROW_MASK;
+	as->used--;
+}
+
+static void
+give_answer(struct session *s, struct message *m)
+{
+	agent_forget(s);
+	session_enter(s);
+	ftp_session_answered(&s->ftp, m);
+	session_settle(s);
+}
+
+static void
+give_error(struct session *s, int error)
+{
+	struct message m = {.id = MSG_R_DONE, .fd = -1, .r_done = {0, (uint32_t)error}};
+
+	give_answer(s, &m);
+}
+
+static void
+on_sweep(uv_timer_t *timer)
+{
+	struct agents *as = timer->data;
+	uint64_t now = uv_now(timer->loop);
+
+	for (size_t i = 0; i < as->n && as->used > 0; i++) {
+		struct session *s = as->row[i].session;
+		if (!s || as->row[i].deadline > now)
+			continue;
+		LOG(WARNING, "an agent does not answer", LOG_NUM("session", s->id),
+		    LOG_STR("question", message_name(as->row[i].question)));
+		give_error(s, ETIMEDOUT);
+	}
+	if (as->used == 0)
+		uv_timer_stop(timer);
+}
+
+void
+agent_check_answer(struct message *m, enum message_id question, bool fd_lost)
+{
+	uint32_t id = *field(m, answers[m->id].id), error = *field(m, answers[m->id].error);
+	mode_t kind = answers[m->id].descriptor;
+	struct stat st;
+
+	if (m->id == MSG_R_DONE && error != 0)
+		return;
+	if (m->id != questions[question].answer) {
+		error = EIO;
+	} else if (fd_lost) {
+		error = EMFILE;
+	} else if (kind && (m->fd >= 0) != (error == 0)) {
+		error = EIO;
+	} else if (m->fd >= 0 && (fstat(m->fd, &st) < 0 || (st.st_mode & S_IFMT) != kind)) {
+		LOG(ERROR, "an agent sent what is neither a file nor a listing");
+		error = EIO;
+	} else {
+		return;
+	}
+	fd_close(&m->fd);
+	*m = (struct message){.id = MSG_R_DONE, .fd = -1, .r_done = {id, error}};
+}
+
+static void
+on_message(struct link *l, struct message *m, bool fd_lost)
+{
+	struct agent *a = l->owner;
+	struct agents *as = &a->worker->agents;
+
+	REQUIRE(a->magic == AGENT_MAGIC);
+	struct request *r = find_row(as, *field(m, answers[m->id].id));
+	if (!r) {
+		/* Late: its session has given up or is gone. */
+		fd_close(&m->fd);
+		return;
+	}
+	if (r->session->agent != a) {
+		fd_close(&m->fd);
+		l->calls->ended(l, -EPROTO);
+		return;
+	}
+	agent_check_answer(m, r->question, fd_lost);
+	give_answer(r->session, m);
+}
+
+/* The agent is gone: what it was asked has failed, and without files its sessions end. */
+static void
+on_ended(struct link *l, int reason)
+{
+	struct agent *a = l->owner;
+	struct session *s;
+
+	REQUIRE(a->magic == AGENT_MAGIC);
+	a->gone = true;
+	if (reason == -EPROTO || a->sessions > 0)
+		LOG(WARNING, "an agent is lost", LOG_NUM("agent", a->id),
+		    LOG_NUM("sessions", a->sessions), LOG_ERRNO(reason));
+	link_close(l);
+	TAILQ_FOREACH (s, &a->worker->sessions, link) {
+		if (s->agent != a || s->closing)
+			continue;
+		if (s->request)
+			give_error(s, EIO);
+		if (s->closing || s->ending)
+			continue;
+		session_enter(s);
+		session_expire(s, TRANSFER_SHUT_DOWN, "The file service ended, goodbye.");
+		session_settle(s);
+	}
+}
+
+static void
+free_unless_used(struct agent *a)
+{
+	if (a->sessions > 0 || !a->closed)
+		return;
+	LIST_REMOVE(a, list);
+	free(a);
+}
+
+static void
+on_closed(struct link *l)
+{
+	struct agent *a = l->owner;
+
+	a->gone = a->closed = true;
+	free_unless_used(a);
+}
+
+static const struct link_calls calls = {on_message, on_ended, on_closed};
+
+int
+agents_add(struct agents *as, uint32_t id, int fd)
+{
+	struct agent *a = calloc(1, sizeof(*a));
+	struct wire wire;
+
+	if (!a) {
+		fd_close(&fd);
+		return -ENOMEM;
+	}
+	a->magic = AGENT_MAGIC;
+	a->worker = as->worker;
+	a->id = id;
+	wire_init(&wire, fd, WIRE_WORKER, WIRE_AGENT);
+	wire.phase = WIRE_SERVING;
+	int r = link_init(&a->link, &as->worker->loop, &wire, &calls, a);
+	if (r < 0) {
+		free(a);
+		return r;
+	}
+	LIST_INSERT_HEAD(&as->all, a, list);
+	return 0;
+}
+
+void
+agent_of_session(struct session *s, struct agent *a)
+{
+	struct agent *old = s->agent;
+
+	agent_forget(s);
+	s->agent = a;
+	if (a)
+		a->sessions++;
+	if (old) {
+		old->sessions--;
+		free_unless_used(old);
+	}
+}
+
+void
+agent_ask(struct session *s, struct message *m)
+{
+	struct agents *as = &s->worker->agents;
+
+	REQUIRE(questions[m->id].id != 0);
+	if (!s->agent || s->agent->gone || !CHECK(s->request == 0)) {
+		session_due(s, DUE_ANSWER, -EIO);
+		return;
+	}
+	struct request *r = take_row(as);
+	if (!r) {
+		session_due(s, DUE_ANSWER, -ENOMEM);
+		return;
+	}
+	r->session = s;
+	r->question = m->id;
+	r->deadline = uv_now(&s->worker->loop) + s->ftp.settings->agent_timeout * 1000;
+	s->request = r->id;
+	*field(m, questions[m->id].id) = r->id;
+	if (!uv_is_active((uv_handle_t *)&as->sweep))
+		uv_timer_start(&as->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+	int error = link_send(&s->agent->link, m);
+	if (error < 0) {
+		agent_forget(s);
+		session_due(s, DUE_ANSWER, error);
+	}
+}

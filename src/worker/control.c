@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/* The control connection; see control.h. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <wharf/base/check.h>
+#include <wharf/base/fd.h>
+
+#include "control.h"
+#include "status_pipe.h"
+
+/* A client that sends commands and reads no replies is not read on above this. */
+#define UNSENT_MAX (64U * 1024)
+/* How long the client's FIN is awaited after ours: closing earlier could reset the last reply away.
+ */
+#define LINGER_MS 2000
+/* How long the last replies may take when the session ends. */
+#define FAREWELL_MS 5000
+
+static void on_event(uv_poll_t *poll, int status, int events);
+static void on_timer(uv_timer_t *timer);
+
+static uint64_t
+now_of(const struct session *s)
+{
+	return uv_now(&s->worker->loop);
+}
+
+/* RFC 959 §4.1.3 sends Telnet's signals as urgent data: they stay in their place in the stream. */
+static int
+set_up(int fd)
+{
+	static const struct {
+		int level, name, value;
+	} options[] = {
+		{SOL_SOCKET, SO_OOBINLINE, 1},    {SOL_SOCKET, SO_KEEPALIVE, 1},
+		{IPPROTO_TCP, TCP_NODELAY, 1},    {IPPROTO_TCP, TCP_KEEPIDLE, 60},
+		{IPPROTO_TCP, TCP_KEEPINTVL, 15}, {IPPROTO_TCP, TCP_KEEPCNT, 4},
+	};
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		if (setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+			       sizeof(int)) < 0)
+			return -errno;
+	return 0;
+}
+
+int
+control_init(struct session *s)
+{
+	int r = set_up(s->fd);
+
+	if (r == 0)
+		r = uv_poll_init(&s->worker->loop, &s->poll, s->fd);
+	if (r < 0)
+		return r;
+	uv_timer_init(&s->worker->loop, &s->timer);
+	s->poll.data = s;
+	s->timer.data = s;
+	s->handles = 2;
+	s->born = s->idle_since = now_of(s);
+	return 0;
+}
+
+void
+control_flush(struct session *s)
+{
+	size_t at = 0;
+
+	if (buf_error(&s->out) < 0)
+		s->broken = true;
+	while (at < s->out.len && !s->broken) {
+		ssize_t n = send(s->fd, s->out.data + at, s->out.len - at,
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n >= 0)
+			at += (size_t)n;
+		else if (errno == EAGAIN)
+			break;
+		else if (errno != EINTR)
+			s->broken = true;
+	}
+	if (s->broken || at == s->out.len) {
+		if (s->out.cap)
+			buf_deinit(&s->out);
+		s->out_since = 0;
+	} else if (at > 0 || s->out_since == 0) {
+		buf_consume(&s->out, at);
+		s->out_since = now_of(s);
+	}
+}
+
+/* Bytes that nobody reads any more, until the client's FIN. */
+static void
+discard(struct session *s)
+{
+	ssize_t n = recv(s->fd, s->worker->scratch, WORKER_SCRATCH, MSG_DONTWAIT);
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		session_close(s);
+}
+
+static void
+read_input(struct session *s)
+{
+	char *bytes = s->worker->scratch;
+	ssize_t n = recv(s->fd, bytes, WORKER_SCRATCH, MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	session_enter(s);
+	if (n < 0) {
+		s->broken = true;
+	} else if (n == 0) {
+		s->input_ended = true;
+		ftp_session_input_ended(&s->ftp);
+	} else {
+		/* Only a whole line is a command: bytes that never end one don't keep a session
+		 * alive. */
+		if (memchr(bytes, '\n', (size_t)n))
+			s->idle_since = now_of(s);
+		bool may_be_secret = !ftp_session_is_logged_in(&s->ftp);
+		if (ftp_session_input(&s->ftp, bytes, (size_t)n) < 0)
+			s->broken = true;
+		if (may_be_secret || !ftp_session_is_logged_in(&s->ftp))
+			explicit_bzero(bytes, (size_t)n);
+	}
+	session_settle(s);
+}
+
+static bool
+wants_input(const struct session *s)
+{
+	return !s->input_ended && !s->ending && s->out.len < UNSENT_MAX &&
+	       ftp_session_wants_input(&s->ftp);
+}
+
+static void
+set_events(struct session *s, int events)
+{
+	if (events == s->events)
+		return;
+	s->events = events;
+	if (events)
+		uv_poll_start(&s->poll, events, on_event);
+	else
+		uv_poll_stop(&s->poll);
+}
+
+static void
+on_event(uv_poll_t *poll, int status, int events)
+{
+	struct session *s = poll->data;
+
+	REQUIRE(s->magic == SESSION_MAGIC);
+	if (s->closing)
+		return;
+	if (status < 0) {
+		s->events = 0;
+		session_enter(s);
+		s->broken = true;
+		session_settle(s);
+		return;
+	}
+	if (events & UV_WRITABLE) {
+		session_enter(s);
+		session_settle(s);
+	}
+	if (!(events & UV_READABLE) || s->closing)
+		return;
+	if (s->fin_sent)
+		discard(s);
+	else if (wants_input(s))
+		read_input(s);
+	else
+		/* The watch was left on in the hope that it would not be needed: usually an answer
+		 * comes first. */
+		set_events(s, s->events & ~UV_READABLE);
+}
+
+/* The nearest of all that may come to its time; 0 for never. */
+static uint64_t
+next_time(const struct session *s)
+{
+	const struct settings *set = s->ftp.settings;
+	uint64_t t[4] = {s->delay_until, s->linger_until, 0, 0}, least = 0;
+
+	if (s->out_since)
+		t[2] = s->out_since + (s->ending ? FAREWELL_MS : set->stall_timeout * 1000);
+	if (s->ending)
+		t[3] = 0;
+	else if (!ftp_session_is_logged_in(&s->ftp))
+		t[3] = s->born + set->login_timeout * 1000;
+	else if (!ftp_session_is_busy(&s->ftp))
+		t[3] = s->idle_since + s->ftp.idle_timeout * 1000;
+	for (size_t i = 0; i < 4; i++)
+		if (t[i] && (!least || t[i] < least))
+			least = t[i];
+	return least;
+}
+
+static void
+on_timer(uv_timer_t *timer)
+{
+	struct session *s = timer->data;
+	uint64_t now = now_of(s), next;
+
+	REQUIRE(s->magic == SESSION_MAGIC);
+	if (s->closing)
+		return;
+	next = next_time(s);
+	if (next == 0 || next > now) {
+		control_update(s);
+		return;
+	}
+	session_enter(s);
+	if (s->delay_until && s->delay_until <= now) {
+		s->delay_until = 0;
+		ftp_session_delayed(&s->ftp);
+	} else if ((s->linger_until && s->linger_until <= now) || s->out_since) {
+		s->broken = true;
+	} else if (ftp_session_is_logged_in(&s->ftp)) {
+		session_expire(s, TRANSFER_SHUT_DOWN, "Idle for too long, goodbye.");
+	} else {
+		session_expire(s, TRANSFER_SHUT_DOWN, "No login in time, goodbye.");
+	}
+	session_settle(s);
+}
+
+/* The timer is moved only to an earlier time: one that fires too soon finds nothing to do, and that
+ * costs less. */
+static void
+set_timer(struct session *s)
+{
+	uint64_t next = next_time(s), now = now_of(s);
+
+	if (next == 0)
+		return;
+	uint64_t in = next > now ? next - now : 1;
+	if (!uv_is_active((uv_handle_t *)&s->timer) || uv_timer_get_due_in(&s->timer) > in)
+		uv_timer_start(&s->timer, on_timer, in, 0);
+}
+
+void
+control_update(struct session *s)
+{
+	if (s->broken) {
+		session_close(s);
+		return;
+	}
+	if (s->ending && s->out.len == 0 && !s->fin_sent) {
+		if (s->input_ended) {
+			session_close(s);
+			return;
+		}
+		shutdown(s->fd, SHUT_WR);
+		s->fin_sent = true;
+		s->linger_until = now_of(s) + LINGER_MS;
+	}
+	int events = s->out.len ? UV_WRITABLE : 0;
+	if (s->fin_sent || wants_input(s))
+		events |= UV_READABLE;
+	else if (!s->input_ended && s->out.len < UNSENT_MAX)
+		events |= s->events & UV_READABLE;
+	set_events(s, events);
+	status_pipe_go_on(s, s->out.len < UNSENT_MAX);
+	set_timer(s);
+}

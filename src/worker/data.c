@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/* Ways to a data connection; see data.h. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <wharf/base/address.h>
+#include <wharf/base/check.h>
+#include <wharf/base/fd.h>
+
+#include "data.h"
+#include "events.h"
+
+#define DATA_MAGIC MAGIC('d', 'a', 't', 'a')
+/* So many strangers are turned away a turn. */
+#define ACCEPTS_A_TURN 32
+
+struct data {
+	uint32_t magic;
+	struct session *session; /* NULL: closed */
+	uv_poll_t listen_poll, connect_poll;
+	uv_timer_t timer;
+	unsigned handles;
+	bool listen_made, connect_made, waits, asked;
+	int listener, fd;
+	bool connected;
+	struct sockaddr_storage target; /* active */
+};
+
+static socklen_t
+address_len(const struct sockaddr_storage *a)
+{
+	return a->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+}
+
+static void
+on_closed(uv_handle_t *handle)
+{
+	struct data *d = handle->data;
+
+	REQUIRE(d->magic == DATA_MAGIC);
+	if (--d->handles == 0)
+		free(d);
+}
+
+static void
+close_poll(uv_poll_t *poll, bool *made)
+{
+	if (*made)
+		uv_close((uv_handle_t *)poll, on_closed);
+	*made = false;
+}
+
+/* In place of what was before. */
+static struct data *
+data_new(struct session *s)
+{
+	struct data *d = calloc(1, sizeof(*d));
+
+	data_close(s);
+	if (!d)
+		return NULL;
+	d->magic = DATA_MAGIC;
+	d->session = s;
+	d->listener = d->fd = -1;
+	uv_timer_init(&s->worker->loop, &d->timer);
+	d->timer.data = d;
+	d->listen_poll.data = d;
+	d->connect_poll.data = d;
+	d->handles = 1;
+	s->data = d;
+	return d;
+}
+
+static void
+close_listener(struct data *d)
+{
+	close_poll(&d->listen_poll, &d->listen_made);
+	fd_close(&d->listener);
+}
+
+static void
+close_socket(struct data *d)
+{
+	close_poll(&d->connect_poll, &d->connect_made);
+	fd_close(&d->fd);
+}
+
+void
+data_close(struct session *s)
+{
+	struct data *d = s->data;
+
+	if (s->due == DUE_CONNECT || s->due == DUE_CONNECTED)
+		s->due = DUE_NONE;
+	if (!d)
+		return;
+	s->data = NULL;
+	d->session = NULL;
+	if (d->listener >= 0)
+		ports_release(&s->listener->ports, s->port, uv_now(&s->worker->loop) / 1000);
+	close_listener(d);
+	close_socket(d);
+	uv_close((uv_handle_t *)&d->timer, on_closed);
+}
+
+int
+data_take(struct session *s)
+{
+	struct data *d = s->data;
+	int fd = -1;
+
+	if (!d)
+		return -1;
+	if (d->connected) {
+		close_poll(&d->connect_poll, &d->connect_made);
+		fd = d->fd;
+		d->fd = -1;
+	}
+	data_close(s);
+	return fd;
+}
+
+int
+data_listen(struct session *s, int family, struct sockaddr_storage *announce)
+{
+	struct sockaddr_storage at = s->ftp.local;
+
+	address_unmap(&at);
+	if (at.ss_family != family)
+		return -EAFNOSUPPORT;
+	struct data *d = data_new(s);
+	if (!d)
+		return -ENOMEM;
+	int fd = ports_listen(&s->listener->ports, &at, uv_now(&s->worker->loop) / 1000);
+	if (fd < 0) {
+		data_close(s);
+		return fd;
+	}
+	d->listener = fd;
+	s->port = address_port(&at);
+	*announce = s->passive_address && s->passive_address->ss_family == family
+			    ? *s->passive_address
+			    : at;
+	address_set_port(announce, s->port);
+	return 0;
+}
+
+void
+data_aim(struct session *s, const struct sockaddr_storage *to)
+{
+	struct data *d = data_new(s);
+
+	if (d)
+		d->target = *to;
+}
+
+/* The attempt has ended. */
+static void
+finish(struct data *d, int error)
+{
+	uv_timer_stop(&d->timer);
+	d->waits = false;
+	d->connected = error == 0;
+	close_listener(d);
+	if (error < 0)
+		close_socket(d);
+	else
+		close_poll(&d->connect_poll, &d->connect_made);
+	session_due(d->session, DUE_CONNECTED, error);
+}
+
+static void
+on_timer(uv_timer_t *timer)
+{
+	struct data *d = timer->data;
+
+	REQUIRE(d->magic == DATA_MAGIC);
+	if (d->session && d->waits)
+		finish(d, -ETIMEDOUT);
+}
+
+/*
+ * Accepts until the client itself comes: whoever else is quicker gets nothing and takes nothing
+ * away from it.  Whether it came, or that failed.
+ */
+static bool
+accept_client(struct data *d)
+{
+	struct session *s = d->session;
+
+	for (unsigned i = 0; i < ACCEPTS_A_TURN; i++) {
+		struct sockaddr_storage from = {0};
+		socklen_t len = sizeof(from);
+		int fd = accept4(d->listener, (struct sockaddr *)&from, &len,
+				 SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
+			continue;
+		if (fd < 0 && errno == EAGAIN)
+			return false;
+		if (fd < 0) {
+			finish(d, -errno);
+			return true;
+		}
+		if (address_same_host(&from, &s->ftp.peer)) {
+			d->fd = fd;
+			finish(d, 0);
+			return true;
+		}
+		close(fd);
+		event_stranger(s, &from);
+	}
+	return false;
+}
+
+static void
+on_listener(uv_poll_t *poll, int status, int events)
+{
+	struct data *d = poll->data;
+
+	REQUIRE(d->magic == DATA_MAGIC);
+	(void)events;
+	if (!d->session || !d->waits)
+		return;
+	if (status < 0)
+		finish(d, -EIO);
+	else
+		accept_client(d);
+}
+
+static void
+on_connect(uv_poll_t *poll, int status, int events)
+{
+	struct data *d = poll->data;
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	REQUIRE(d->magic == DATA_MAGIC);
+	(void)events;
+	if (!d->session || !d->waits)
+		return;
+	if (getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		error = errno;
+	if (status < 0 && error == 0)
+		error = ECONNREFUSED;
+	finish(d, -error);
+}
+
+/* A socket at the address that the client knows, at any port. */
+static int
+own_socket(struct session *s)
+{
+	struct sockaddr_storage at = s->ftp.local;
+	int r;
+
+	address_unmap(&at);
+	address_set_port(&at, 0);
+	int fd = socket(at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (const struct sockaddr *)&at, address_len(&at)) == 0)
+		return fd;
+	r = -errno;
+	close(fd);
+	return r;
+}
+
+/* Connects fd, which is bound, or -1 for a socket of our own. */
+static void
+connect_from(struct data *d, int fd)
+{
+	struct session *s = d->session;
+	int r = fd >= 0 ? fd : own_socket(s);
+
+	if (r < 0) {
+		finish(d, r);
+		return;
+	}
+	d->fd = r;
+	r = fd_set_nonblocking(d->fd, true);
+	if (r == 0 &&
+	    connect(d->fd, (const struct sockaddr *)&d->target, address_len(&d->target)) < 0)
+		r = -errno;
+	if (r == 0 || r != -EINPROGRESS) {
+		finish(d, r);
+		return;
+	}
+	r = uv_poll_init(&s->worker->loop, &d->connect_poll, d->fd);
+	if (r < 0) {
+		finish(d, r);
+		return;
+	}
+	d->connect_made = true;
+	d->handles++;
+	uv_poll_start(&d->connect_poll, UV_WRITABLE, on_connect);
+}
+
+void
+data_active_socket(struct session *s, int fd)
+{
+	struct data *d = s->data;
+
+	if (!d || !d->waits || !d->asked) {
+		fd_close(&fd);
+		return;
+	}
+	d->asked = false;
+	connect_from(d, fd);
+}
+
+static void
+wait_for_client(struct data *d)
+{
+	int r = uv_poll_init(&d->session->worker->loop, &d->listen_poll, d->listener);
+
+	if (r < 0) {
+		finish(d, r);
+		return;
+	}
+	d->listen_made = true;
+	d->handles++;
+	uv_poll_start(&d->listen_poll, UV_READABLE, on_listener);
+}
+
+void
+data_connect(struct session *s)
+{
+	struct data *d = s->data;
+
+	if (!d || d->connected) {
+		session_due(s, DUE_CONNECTED, d ? 0 : -ENOTCONN);
+		return;
+	}
+	d->waits = true;
+	uv_timer_start(&d->timer, on_timer, s->ftp.settings->data_timeout * 1000, 0);
+	if (d->listener >= 0) {
+		if (!accept_client(d))
+			wait_for_client(d);
+	} else if (s->ftp.settings->active_port) {
+		struct message m = {.id = MSG_M_ACTIVE, .fd = -1, .m_active = {s->id}};
+		d->asked = true;
+		s->active_asked++;
+		worker_tell(s->worker, &m);
+	} else {
+		connect_from(d, -1);
+	}
+}

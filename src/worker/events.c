@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/* The log of sessions; see events.h. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include <wharf/base/address.h>
+#include <wharf/base/log.h>
+
+#include "events.h"
+#include "xferlog.h"
+
+/* An event of a session, with the three fields that each has. */
+#define EVENT(level, s, what, ...)                                                                \
+	do {                                                                                      \
+		if (log_wants(LOG_LEVEL_##level)) {                                               \
+			struct buf peer_ = BUF_INIT;                                              \
+			address_format_host(&peer_, &(s)->ftp.peer);                              \
+			LOG(level, what, LOG_NUM("session", (s)->id),                             \
+			    LOG_BYTES("peer", buf_slice(&peer_)), LOG_STR("user", (s)->ftp.user), \
+			    __VA_ARGS__);                                                         \
+			buf_deinit(&peer_);                                                       \
+		}                                                                                 \
+	} while (0)
+
+void
+event_opened(struct session *s)
+{
+	EVENT(INFO, s, "connection opened", LOG_NUM("listener", s->listener->id));
+}
+
+void
+event_closed(struct session *s)
+{
+	EVENT(INFO, s, "connection closed",
+	      LOG_NUM("seconds", (uv_now(&s->worker->loop) - s->born) / 1000));
+}
+
+void
+event_command(struct session *s, struct slice line, unsigned code)
+{
+	EVENT(DEBUG, s, "command", LOG_BYTES("line", line), LOG_NUM("reply", code));
+}
+
+void
+event_login(struct session *s, struct slice user, bool accepted, const char *why)
+{
+	if (accepted)
+		EVENT(INFO, s, "login accepted", LOG_BYTES("name", user));
+	else
+		EVENT(WARNING, s, "login refused", LOG_BYTES("name", user), LOG_STR("why", why));
+}
+
+void
+event_stranger(struct session *s, const struct sockaddr_storage *from)
+{
+	struct buf text = BUF_INIT;
+
+	address_format(&text, from);
+	EVENT(WARNING, s, "a stranger came to the data port and was turned away",
+	      LOG_BYTES("stranger", buf_slice(&text)), LOG_NUM("port", s->port));
+	buf_deinit(&text);
+}
+
+void
+event_transfer(struct session *s, const struct transfer_record *record)
+{
+	char seconds[32];
+
+	snprintf(seconds, sizeof(seconds), "%" PRIu64 ".%03u", record->milliseconds / 1000,
+		 (unsigned)(record->milliseconds % 1000));
+	EVENT(INFO, s, record->upload ? "upload" : "download",
+	      LOG_BYTES("command", record->command), LOG_BYTES("path", record->path),
+	      LOG_NUM("bytes", record->bytes), LOG_STR("seconds", seconds),
+	      LOG_STR("end", transfer_end_name(record->end)),
+	      LOG_BYTES("error", record->error < 0 ? log_errno(record->error) : SLICE("")));
+	if (s->worker->xferlog >= 0)
+		xferlog_write(s->worker->xferlog, s, record);
+}

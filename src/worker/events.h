@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/* What of a session is logged, with the session's number, the client's address and the user in each
+ * line. */
+#ifndef WHARF_WORKER_EVENTS_H
+#define WHARF_WORKER_EVENTS_H
+
+#include "session.h"
+
+void event_opened(struct session *s);
+void event_closed(struct session *s);
+void event_command(struct session *s, struct slice line, unsigned code);
+void event_login(struct session *s, struct slice user, bool accepted, const char *why);
+void event_transfer(struct session *s, const struct transfer_record *record);
+/* Somebody else than the client came to its data port. */
+void event_stranger(struct session *s, const struct sockaddr_storage *from);
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/* Passive ports; see ports.h. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <wharf/base/address.h>
+#include <wharf/base/fd.h>
+
+#include "ports.h"
+
+#define REST_SECONDS 60
+#define BACKLOG      16
+/* So many draws, then one port after the other: drawing alone would take long to find the last free
+ * one. */
+#define DRAWS 32
+
+int
+ports_init(struct ports *p, struct port_range range)
+{
+	p->range = range;
+	p->used = calloc((size_t)(range.high - range.low) + 1, sizeof(*p->used));
+	return p->used ? 0 : -ENOMEM;
+}
+
+void
+ports_deinit(struct ports *p)
+{
+	free(p->used);
+	p->used = NULL;
+}
+
+void
+ports_release(struct ports *p, uint16_t port, uint64_t now)
+{
+	if (port >= p->range.low && port <= p->range.high)
+		p->used[port - p->range.low] = (uint32_t)now + 1;
+}
+
+/* A number from 0 to n - 1, each as likely.  0 or a negative errno. */
+static int
+draw(uint32_t n, uint32_t *out)
+{
+	uint32_t most = UINT32_MAX - UINT32_MAX % n;
+
+	do {
+		if (getrandom(out, sizeof(*out), 0) != sizeof(*out))
+			return -errno;
+	} while (*out >= most);
+	*out %= n;
+	return 0;
+}
+
+/* A fresh socket, or a negative errno. */
+static int
+make_socket(int family)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int on = 1;
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+	    (family == AF_INET6 &&
+	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0)) {
+		int r = -errno;
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+/*
+ * Tries one port; *fd is a socket, or -1 to make one.  Returns 0 and the listening socket;
+ * -EADDRINUSE; or another errno, which would be that of every other port too.
+ */
+static int
+try_port(int *fd, struct sockaddr_storage *at, uint16_t port)
+{
+	socklen_t len = at->ss_family == AF_INET ? sizeof(struct sockaddr_in)
+						 : sizeof(struct sockaddr_in6);
+
+	if (*fd < 0 && (*fd = make_socket(at->ss_family)) < 0)
+		return *fd;
+	address_set_port(at, port);
+	if (bind(*fd, (const struct sockaddr *)at, len) < 0)
+		return -errno;
+	if (listen(*fd, BACKLOG) == 0)
+		return 0;
+	/* Two may bind with SO_REUSEADDR, but only one listens; this socket is bound for good. */
+	int r = -errno;
+	fd_close(fd);
+	return r;
+}
+
+/* Is that port at rest, so that another one is better? */
+static bool
+is_resting(const struct ports *p, uint32_t nr, uint64_t now)
+{
+	return p->used[nr] != 0 && (uint32_t)now + 1 - p->used[nr] < REST_SECONDS;
+}
+
+static int
+search(struct ports *p, struct sockaddr_storage *at, uint64_t now, int *fd)
+{
+	uint32_t n = (uint32_t)(p->range.high - p->range.low) + 1, nr = 0;
+	int r;
+
+	for (unsigned i = 0; i < DRAWS; i++) {
+		if ((r = draw(n, &nr)) < 0)
+			return r;
+		if (is_resting(p, nr, now))
+			continue;
+		r = try_port(fd, at, (uint16_t)(p->range.low + nr));
+		if (r != -EADDRINUSE)
+			return r;
+	}
+	for (int resting = 0; resting <= 1; resting++) {
+		for (uint32_t i = 0; i < n; i++) {
+			uint32_t next = (nr + i) % n;
+			if (is_resting(p, next, now) != (resting == 1))
+				continue;
+			r = try_port(fd, at, (uint16_t)(p->range.low + next));
+			if (r != -EADDRINUSE)
+				return r;
+		}
+	}
+	return -EADDRINUSE;
+}
+
+int
+ports_listen(struct ports *p, struct sockaddr_storage *at, uint64_t now)
+{
+	int fd = -1;
+	int r = search(p, at, now, &fd);
+
+	if (r < 0) {
+		fd_close(&fd);
+		return r;
+	}
+	ports_release(p, address_port(at), now);
+	return fd;
+}

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/* The life of a transfer; see pump.h. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <wharf/base/check.h>
+#include <wharf/base/fd.h>
+
+#include "pump.h"
+
+#define PUMP_MAGIC MAGIC('p', 'u', 'm', 'p')
+#define TICK_MS    1000
+/* How long a finished download waits for the client's FIN, so that bytes it sent meanwhile don't
+ * become a reset. */
+#define LINGER_MS 5000
+#define SLICE_MAX (1024U * 1024)
+#define SLICE_MIN (256U * 1024)
+#define SCRATCH   (FILE_BLOCK + 16)
+
+static void on_timer(uv_timer_t *timer);
+
+int
+pumps_init(struct pumps *ps, uv_loop_t *loop, struct pool *pool)
+{
+	*ps = (struct pumps){
+		.loop = loop, .pool = pool, .in = malloc(SCRATCH), .out = malloc(2 * SCRATCH)};
+	LIST_INIT(&ps->all);
+	if (ps->in && ps->out)
+		return 0;
+	pumps_deinit(ps);
+	return -ENOMEM;
+}
+
+void
+pumps_deinit(struct pumps *ps)
+{
+	free(ps->in);
+	free(ps->out);
+	ps->in = ps->out = NULL;
+}
+
+static void
+on_closed(uv_handle_t *handle)
+{
+	struct pump *p = handle->data;
+
+	REQUIRE(p->magic == PUMP_MAGIC);
+	if (--p->handles > 0)
+		return;
+	LIST_REMOVE(p, link);
+	free(p->text);
+	p->magic = 0;
+	free(p);
+}
+
+static void
+close_all(struct pump *p)
+{
+	char *block = NULL;
+	size_t rest = 0;
+
+	if (p->closing)
+		return;
+	p->closing = true;
+	p->owner = NULL;
+	if (p->begun && !p->ended)
+		p->all->running--;
+	p->ended = true;
+	uv_close((uv_handle_t *)&p->timer, on_closed);
+	if (p->socket_made)
+		uv_close((uv_handle_t *)&p->socket_poll, on_closed);
+	if (p->pipe_made)
+		uv_close((uv_handle_t *)&p->pipe_poll, on_closed);
+	fd_close(&p->socket);
+	fd_close(&p->plan.fd);
+	if (p->plan.kind == TRANSFER_RECEIVE && p->file)
+		rest = pump_receive_rest(p, &block);
+	file_free(&p->file, block, rest, p->position);
+}
+
+void
+pump_free(struct pump *p)
+{
+	if (p)
+		close_all(p);
+}
+
+void
+pumps_close(struct pumps *ps)
+{
+	struct pump *p;
+
+	LIST_FOREACH (p, &ps->all, link)
+		close_all(p);
+}
+
+static void
+task_done(struct file *f, void *owner)
+{
+	struct pump *p = owner;
+
+	REQUIRE(p->magic == PUMP_MAGIC);
+	if (f->task == FILE_CLASSIFY) {
+		file_classified(f, uv_now(p->all->loop));
+		p->step(p);
+	} else if (p->plan.kind == TRANSFER_RECEIVE) {
+		pump_receive_task_done(p);
+	} else {
+		pump_send_task_done(p);
+	}
+}
+
+struct pump *
+pump_new(struct pumps *all, int socket, const struct transfer_plan *plan, uint64_t stall_ms,
+	 const struct pump_calls *calls, void *owner)
+{
+	struct pump *p = calloc(1, sizeof(*p));
+	int fd = plan->fd;
+
+	if (!p) {
+		fd_close(&socket);
+		fd_close(&fd);
+		return NULL;
+	}
+	*p = (struct pump){.magic = PUMP_MAGIC,
+			   .all = all,
+			   .calls = calls,
+			   .owner = owner,
+			   .plan = *plan,
+			   .stall_ms = stall_ms,
+			   .socket = socket,
+			   .position = plan->offset};
+	p->step = plan->kind == TRANSFER_RECEIVE ? pump_receive_step : pump_send_step;
+	LIST_INSERT_HEAD(&all->all, p, link);
+	uv_timer_init(all->loop, &p->timer);
+	p->timer.data = p;
+	p->handles = 1;
+	if (plan->kind != TRANSFER_SEND_PIPE) {
+		p->plan.fd = -1;
+		p->file = file_new(all->pool, &all->classes, fd, uv_now(all->loop), task_done, p);
+	}
+	if (plan->kind == TRANSFER_SEND_PIPE ? fd_set_nonblocking(fd, true) < 0 : !p->file) {
+		close_all(p);
+		return NULL;
+	}
+	return p;
+}
+
+void
+pump_begin(struct pump *p)
+{
+	int on = 1;
+
+	p->begun = true;
+	p->all->running++;
+	p->last_moved = p->tokens_at = uv_now(p->all->loop);
+	if (p->plan.kind == TRANSFER_SEND_FILE && p->plan.rate == 0)
+		setsockopt(p->socket, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+	uv_timer_start(&p->timer, on_timer, TICK_MS, 0);
+	if (p->file && p->file->class == FILE_UNKNOWN)
+		file_start(p->file, FILE_CLASSIFY, NULL, 0, 0);
+	else
+		p->step(p);
+}
+
+static void
+drain(struct pump *p)
+{
+	/* A client that goes on sending is read for a few seconds, a little a turn. */
+	ssize_t n = recv(p->socket, p->all->in, FILE_BLOCK, MSG_DONTWAIT);
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		close_all(p);
+}
+
+static void
+on_socket(uv_poll_t *poll, int status, int events)
+{
+	struct pump *p = poll->data;
+
+	REQUIRE(p->magic == PUMP_MAGIC);
+	(void)events;
+	if (p->closing)
+		return;
+	/* The watch is off after an error, which the next call on the socket tells. */
+	if (status < 0)
+		p->socket_events = 0;
+	if (p->lingers) {
+		drain(p);
+		if (!p->closing && status < 0)
+			close_all(p);
+		return;
+	}
+	p->step(p);
+}
+
+static void
+on_pipe(uv_poll_t *poll, int status, int events)
+{
+	struct pump *p = poll->data;
+
+	REQUIRE(p->magic == PUMP_MAGIC);
+	(void)events;
+	if (status < 0)
+		p->pipe_waits = false;
+	if (!p->ended)
+		p->step(p);
+}
+
+void
+pump_wait_socket(struct pump *p, int events)
+{
+	if (p->socket_events == events || p->closing)
+		return;
+	if (!p->socket_made) {
+		int r = uv_poll_init(p->all->loop, &p->socket_poll, p->socket);
+		if (r < 0) {
+			pump_end(p, TRANSFER_RESET, 0);
+			return;
+		}
+		p->socket_poll.data = p;
+		p->socket_made = true;
+		p->handles++;
+	}
+	p->socket_events = events;
+	if (events)
+		uv_poll_start(&p->socket_poll, events, on_socket);
+	else
+		uv_poll_stop(&p->socket_poll);
+}
+
+void
+pump_wait_pipe(struct pump *p, bool on)
+{
+	if (p->pipe_waits == on || p->closing)
+		return;
+	if (!p->pipe_made) {
+		int r = uv_poll_init(p->all->loop, &p->pipe_poll, p->plan.fd);
+		if (r < 0) {
+			pump_end(p, TRANSFER_FILE_ERROR, r);
+			return;
+		}
+		p->pipe_poll.data = p;
+		p->pipe_made = true;
+		p->handles++;
+	}
+	p->pipe_waits = on;
+	if (on)
+		uv_poll_start(&p->pipe_poll, UV_READABLE, on_pipe);
+	else
+		uv_poll_stop(&p->pipe_poll);
+}
+
+static void
+on_timer(uv_timer_t *timer)
+{
+	struct pump *p = timer->data;
+	uint64_t now = uv_now(timer->loop);
+
+	REQUIRE(p->magic == PUMP_MAGIC);
+	if (p->closing)
+		return;
+	if (p->lingers) {
+		close_all(p);
+		return;
+	}
+	if (now - p->last_moved >= p->stall_ms) {
+		pump_end(p, TRANSFER_STALLED, 0);
+		return;
+	}
+	uv_timer_start(&p->timer, on_timer, TICK_MS, 0);
+	bool trickle = p->plan.kind == TRANSFER_RECEIVE && p->filled > 0;
+	if ((p->held || trickle) && p->file && p->file->class == FILE_UNKNOWN)
+		return;
+	if (p->held || trickle) {
+		p->held = false;
+		p->step(p);
+	}
+}
+
+size_t
+pump_allowance(struct pump *p, size_t n)
+{
+	uint64_t now = uv_now(p->all->loop);
+
+	if (p->plan.rate == 0)
+		return n;
+	/* At most a second's worth is saved up, which bounds the burst. */
+	uint64_t ms = now - p->tokens_at < 1000 ? now - p->tokens_at : 1000;
+	uint64_t rate = p->plan.rate;
+	int64_t gain = (int64_t)(rate / 1000 * ms + rate % 1000 * ms / 1000);
+	if (gain > 0) {
+		p->tokens_at = now;
+		p->tokens = p->tokens + gain < (int64_t)rate ? p->tokens + gain : (int64_t)rate;
+	}
+	if (p->tokens > 0)
+		return n < (uint64_t)p->tokens ? n : (size_t)p->tokens;
+
+	/* Sleep until there is about a twentieth of a second's worth. */
+	uint64_t sleep = rate >= 20 ? 50 : 1000 / rate + 1;
+	p->held = true;
+	pump_wait_socket(p, 0);
+	if (!p->closing)
+		uv_timer_start(&p->timer, on_timer, sleep, 0);
+	return 0;
+}
+
+void
+pump_count(struct pump *p, size_t n)
+{
+	p->moved += n;
+	p->last_moved = uv_now(p->all->loop);
+	if (p->plan.rate)
+		p->tokens -= (int64_t)n;
+}
+
+size_t
+pump_slice(const struct pump *p)
+{
+	size_t share = SLICE_MAX / (p->all->running ? p->all->running : 1);
+
+	return share < SLICE_MIN ? SLICE_MIN : share;
+}
+
+bool
+pump_is_socket_error(int error)
+{
+	static const int of_sockets[] = {-EPIPE,        -ECONNRESET,  -ECONNABORTED, -ETIMEDOUT,
+					 -EHOSTUNREACH, -ENETUNREACH, -ENETDOWN,     -ENETRESET,
+					 -ENOTCONN,     -EHOSTDOWN};
+
+	for (size_t i = 0; i < sizeof(of_sockets) / sizeof(of_sockets[0]); i++)
+		if (of_sockets[i] == error)
+			return true;
+	return false;
+}
+
+void
+pump_end_by_socket(struct pump *p, int error)
+{
+	pump_end(p, error == -ETIMEDOUT ? TRANSFER_STALLED : TRANSFER_RESET, 0);
+}
+
+/* The end of a whole file: FIN, and then the client's. */
+static void
+linger(struct pump *p)
+{
+	shutdown(p->socket, SHUT_WR);
+	p->lingers = true;
+	file_free(&p->file, NULL, 0, 0);
+	pump_wait_pipe(p, false);
+	uv_timer_start(&p->timer, on_timer, LINGER_MS, 0);
+	drain(p);
+	if (!p->closing)
+		pump_wait_socket(p, UV_READABLE);
+}
+
+void
+pump_end(struct pump *p, enum transfer_end end, int error)
+{
+	struct pump_result result = {end, error, p->moved};
+	bool sends = p->plan.kind != TRANSFER_RECEIVE;
+	void *owner = p->owner;
+
+	if (p->ended)
+		return;
+	p->ended = true;
+	p->owner = NULL;
+	if (p->begun)
+		p->all->running--;
+	if (end == TRANSFER_COMPLETE && sends) {
+		linger(p);
+	} else {
+		/* A download that is not whole ends by a reset: FIN would look like the file's end.
+		 */
+		struct linger reset = {1, 0};
+		if (sends)
+			setsockopt(p->socket, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+		close_all(p);
+	}
+	if (owner)
+		p->calls->ended(owner, &result);
+}
+
+void
+pump_stop(struct pump *p, enum transfer_end end)
+{
+	pump_end(p, end, 0);
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/*
+ * A transfer: bytes between one data connection and one file or pipe, without blocking, a bounded
+ *slice a turn.  The pump owns both ends.  It tells its owner once how it ended, and closes and
+ *frees itself.
+ *
+ *	pump.c          its life, waiting, limits, the end
+ *	pump_send.c     file or pipe to connection
+ *	pump_receive.c  connection to file
+ */
+#ifndef WHARF_WORKER_PUMP_H
+#define WHARF_WORKER_PUMP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <uv.h>
+
+#include <wharf/ftp/ascii.h>
+#include <wharf/ftp/session.h>
+
+#include "file.h"
+#include "pool.h"
+
+struct pump;
+
+/* What all pumps of a worker share. */
+struct pumps {
+	uv_loop_t *loop;
+	struct pool *pool;
+	struct file_classes classes;
+	char *in, *out; /* scratch of FILE_BLOCK each (and a little more), which holds nothing
+			   between two turns */
+	unsigned running;
+	LIST_HEAD(, pump) all; /* those that linger too */
+};
+
+/* 0 or -ENOMEM. */
+int pumps_init(struct pumps *ps, uv_loop_t *loop, struct pool *pool);
+/* Closes all pumps, at once and without a word to anybody; the loop must run for their handles. */
+void pumps_close(struct pumps *ps);
+void pumps_deinit(struct pumps *ps);
+
+struct pump_result {
+	enum transfer_end end;
+	int error; /* a negative errno with TRANSFER_FILE_ERROR, else 0 */
+	uint64_t bytes;
+};
+
+struct pump_calls {
+	/* Exactly once, unless pump_free() came first; also from within pump_begin() and
+	 * pump_stop(). */
+	void (*ended)(void *owner, const struct pump_result *result);
+};
+
+struct pump {
+	uint32_t magic;
+	struct pumps *all;
+	LIST_ENTRY(pump) link;
+	const struct pump_calls *calls;
+	void *owner; /* NULL: it has been told */
+	struct transfer_plan plan;
+	uint64_t stall_ms;
+	void (*step)(struct pump *p);
+
+	int socket;
+	uv_poll_t socket_poll, pipe_poll;
+	uv_timer_t timer;
+	unsigned handles; /* that are open */
+	int socket_events;
+	bool socket_made, pipe_made, pipe_waits;
+	bool begun, ended, lingers, closing, held; /* held: by the rate, until the timer */
+
+	struct file *file;   /* not for a pipe */
+	uint64_t position;   /* in the file: the next byte to read or to write */
+	uint64_t end, floor; /* send: the position to end at; it is a failure when the file ends
+				before floor */
+	uint64_t warm;       /* send: the file is in memory up to here */
+	bool by_block;       /* send: not by sendfile */
+	bool read_ahead;     /* send: the block next holds n_ahead bytes (or the file's end) */
+	ssize_t n_ahead;
+	unsigned next; /* the block to fill */
+	struct ascii ascii;
+	char *text; /* send: encoded bytes */
+	const char *unsent;
+	size_t n_unsent;
+	size_t filled; /* receive: bytes of the block next that are not written */
+	bool eof;      /* receive: FIN came; send: the source has ended */
+
+	uint64_t moved;
+	uint64_t last_moved; /* ms */
+	int64_t tokens;
+	uint64_t tokens_at; /* ms */
+};
+
+/*
+ * Takes over the connected socket and plan->fd.  Nothing moves before pump_begin().  NULL: memory
+ * or descriptors are out; then both are closed.
+ */
+struct pump *pump_new(struct pumps *all, int socket, const struct transfer_plan *plan,
+		      uint64_t stall_ms, const struct pump_calls *calls, void *owner);
+void pump_begin(struct pump *p);
+/* Ends it so; nothing happens when it has ended already. */
+void pump_stop(struct pump *p, enum transfer_end end);
+/* Closes it without telling its owner. */
+void pump_free(struct pump *p);
+
+static inline uint64_t
+pump_moved(const struct pump *p)
+{
+	return p->moved;
+}
+
+/* For pump_send.c and pump_receive.c. */
+
+/* Waits for the socket (UV_READABLE, UV_WRITABLE, or 0 for not at all). */
+void pump_wait_socket(struct pump *p, int events);
+void pump_wait_pipe(struct pump *p, bool on);
+void pump_end(struct pump *p, enum transfer_end end, int error);
+/* Ends it by a negative errno of the socket: by its nature a reset or a time-out. */
+void pump_end_by_socket(struct pump *p, int error);
+bool pump_is_socket_error(int error);
+/* How many of n bytes may move now; 0: none until the timer. */
+size_t pump_allowance(struct pump *p, size_t n);
+void pump_count(struct pump *p, size_t n);
+/* Bytes that one turn may move: less when many pumps run. */
+size_t pump_slice(const struct pump *p);
+
+void pump_send_step(struct pump *p);
+void pump_send_task_done(struct pump *p);
+void pump_receive_step(struct pump *p);
+void pump_receive_task_done(struct pump *p);
+/* What was received and not written; it belongs at p->position. */
+size_t pump_receive_rest(const struct pump *p, char **block);
+
+#endif

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/*
+ * Downloads and listings: a file or a pipe to the data connection.
+ *
+ * A file goes by sendfile(2), or, where it must be translated or may hang in a read, by blocks.  On
+ * a local disk the window that comes next is first brought into memory by the pool, while this one
+ * is sent.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <wharf/base/check.h>
+#include <wharf/base/fd.h>
+
+#include "pump.h"
+
+/* Bytes of text that are encoded at a time: up to twice as many come out. */
+#define TEXT_BLOCK (64U * 1024)
+
+/* The file has ended, or all that was asked for was sent. */
+static void
+end_of_file(struct pump *p)
+{
+	if (p->position < p->floor)
+		pump_end(p, TRANSFER_FILE_SHRANK, 0);
+	else
+		pump_end(p, TRANSFER_COMPLETE, 0);
+}
+
+/*
+ * Sees to it that the file is in memory from p->position on.  Returns for how many bytes it is; 0
+ * to wait for the pool.
+ */
+static size_t
+warm_bytes(struct pump *p)
+{
+	if (p->file->class == FILE_MEMORY)
+		return SIZE_MAX;
+	while (!p->file->busy && p->warm < p->floor && p->warm < p->position + FILE_WINDOW) {
+		uint64_t from = p->warm > p->position ? p->warm : p->position;
+		uint64_t left = p->floor > from ? p->floor - from : 0;
+		size_t n = left < FILE_WINDOW ? (size_t)left : FILE_WINDOW;
+		if (file_is_cold(p->file, from, n)) {
+			file_start(p->file, FILE_WARM, NULL, n, from);
+			break;
+		}
+		p->warm = from + n;
+	}
+	/* Behind the size that the file had at first there is no promise: it is growing, so it is
+	 * in memory. */
+	if (p->position >= p->floor)
+		return FILE_WINDOW;
+	return p->warm > p->position ? (size_t)(p->warm - p->position) : 0;
+}
+
+/* One sendfile.  Whether to go on at once. */
+static bool
+send_file_slice(struct pump *p, size_t n)
+{
+	off_t at = (off_t)p->position;
+	ssize_t sent = sendfile(p->socket, p->file->fd, &at, n);
+
+	if (sent > 0) {
+		p->position += (uint64_t)sent;
+		pump_count(p, (size_t)sent);
+		return true;
+	}
+	if (sent == 0)
+		end_of_file(p);
+	else if (errno == EAGAIN)
+		pump_wait_socket(p, UV_WRITABLE);
+	else if (errno == EINTR)
+		return true;
+	else if ((errno == EINVAL || errno == ENOSYS) && p->moved == 0)
+		p->by_block = true;
+	else if (pump_is_socket_error(-errno))
+		pump_end_by_socket(p, -errno);
+	else
+		pump_end(p, TRANSFER_FILE_ERROR, -errno);
+	return false;
+}
+
+static void
+send_by_file(struct pump *p)
+{
+	size_t left = pump_slice(p);
+
+	while (left > 0) {
+		uint64_t to_go = p->end - p->position;
+		if (to_go == 0) {
+			end_of_file(p);
+			return;
+		}
+		size_t n = to_go < left ? (size_t)to_go : left;
+		size_t warm = warm_bytes(p);
+		if (warm == 0) {
+			pump_wait_socket(p, 0);
+			return;
+		}
+		n = pump_allowance(p, n < warm ? n : warm);
+		if (n == 0 || p->ended)
+			return;
+		uint64_t before = p->position;
+		if (!send_file_slice(p, n))
+			return;
+		left -= (size_t)(p->position - before);
+	}
+	pump_wait_socket(p, UV_WRITABLE);
+}
+
+/* How many bytes the next read of the file shall have. */
+static size_t
+block_size(const struct pump *p)
+{
+	uint64_t to_go = p->end - p->position;
+	size_t n = p->plan.ascii ? TEXT_BLOCK : FILE_BLOCK;
+
+	return to_go < n ? (size_t)to_go : n;
+}
+
+/* Gives the n bytes of that block to the connection, translated where they must be. */
+static void
+take_block(struct pump *p, const char *block, size_t n)
+{
+	if (p->plan.ascii) {
+		p->unsent = p->text;
+		p->n_unsent = ascii_encode(&p->ascii, block, n, p->text);
+	} else {
+		p->unsent = block;
+		p->n_unsent = n;
+	}
+}
+
+/*
+ * The next block of a file into p->unsent.  1: there is one; 0: the end; -EAGAIN: a task of the
+ * pool brings it; another negative errno.
+ */
+static int
+next_of_file(struct pump *p)
+{
+	size_t size = block_size(p);
+	ssize_t n;
+	int r = file_block(p->file, p->next);
+
+	if (r < 0)
+		return r;
+	char *block = p->file->block[p->next];
+	if (p->file->class == FILE_REMOTE) {
+		if (p->file->busy)
+			return -EAGAIN;
+		if (!p->read_ahead && size > 0) {
+			file_start(p->file, FILE_READ, block, size, p->position);
+			return -EAGAIN;
+		}
+		n = size > 0 ? p->n_ahead : 0;
+		p->read_ahead = false;
+	} else {
+		size_t warm = size ? warm_bytes(p) : SIZE_MAX;
+		if (warm == 0)
+			return -EAGAIN;
+		if (p->file->busy)
+			n = pread(p->file->fd, block, size < warm ? size : warm,
+				  (off_t)p->position);
+		else
+			n = file_do(p->file, FILE_READ, block, size < warm ? size : warm,
+				    p->position);
+		n = n < 0 && p->file->busy ? -errno : n;
+	}
+	if (n <= 0)
+		return (int)n;
+	p->position += (uint64_t)n;
+	take_block(p, block, (size_t)n);
+	p->next ^= 1;
+	/* While this one is sent the next one is read. */
+	if (p->file->class == FILE_REMOTE && block_size(p) > 0 && file_block(p->file, p->next) == 0)
+		file_start(p->file, FILE_READ, p->file->block[p->next], block_size(p), p->position);
+	return 1;
+}
+
+/* The same for a pipe.  Its bytes keep their place in p->text until they are sent. */
+static int
+next_of_pipe(struct pump *p)
+{
+	ssize_t n = read(p->plan.fd, p->text, TEXT_BLOCK * 2);
+
+	if (n > 0) {
+		p->unsent = p->text;
+		p->n_unsent = (size_t)n;
+		return 1;
+	}
+	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+		pump_wait_socket(p, 0);
+		pump_wait_pipe(p, true);
+		return -EAGAIN;
+	}
+	return n < 0 ? -errno : 0;
+}
+
+/* Whether to go on at once. */
+static bool
+refill(struct pump *p)
+{
+	int r = p->file ? next_of_file(p) : next_of_pipe(p);
+
+	if (r == 1)
+		return true;
+	if (r == -EAGAIN) {
+		if (p->file)
+			pump_wait_socket(p, 0);
+	} else if (r < 0) {
+		pump_end(p, TRANSFER_FILE_ERROR, r);
+	} else if (p->file) {
+		end_of_file(p);
+	} else {
+		pump_end(p, TRANSFER_COMPLETE, 0);
+	}
+	return false;
+}
+
+/* Sends of p->unsent.  Whether to go on at once. */
+static bool
+send_unsent(struct pump *p, size_t *left)
+{
+	size_t n = pump_allowance(p, p->n_unsent < *left ? p->n_unsent : *left);
+
+	if (n == 0 || p->ended)
+		return false;
+	ssize_t sent = send(p->socket, p->unsent, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (sent < 0) {
+		if (errno == EAGAIN)
+			pump_wait_socket(p, UV_WRITABLE);
+		else if (errno != EINTR)
+			pump_end_by_socket(p, -errno);
+		return errno == EINTR;
+	}
+	p->unsent += sent;
+	p->n_unsent -= (size_t)sent;
+	*left -= (size_t)sent;
+	pump_count(p, (size_t)sent);
+	return true;
+}
+
+static void
+send_by_block(struct pump *p)
+{
+	size_t left = pump_slice(p);
+
+	if (!p->text && (p->plan.ascii || !p->file)) {
+		p->text = malloc(2 * TEXT_BLOCK);
+		if (!p->text) {
+			pump_end(p, TRANSFER_FILE_ERROR, -ENOMEM);
+			return;
+		}
+	}
+	if (!p->file)
+		pump_wait_pipe(p, false);
+	while (left > 0) {
+		if (p->n_unsent == 0 && !refill(p))
+			return;
+		if (!send_unsent(p, &left))
+			return;
+	}
+	pump_wait_socket(p, UV_WRITABLE);
+}
+
+/* Where to end, once it is known what kind of file it is. */
+static void
+measure(struct pump *p)
+{
+	uint64_t most = UINT64_MAX >> 1, from = p->plan.offset;
+
+	p->end = p->plan.length > most - from ? most : from + p->plan.length;
+	p->floor = p->end < p->file->size ? p->end : p->file->size;
+	if (p->floor < from)
+		p->floor = from;
+	p->warm = from;
+	p->by_block = p->plan.ascii || p->file->class == FILE_REMOTE;
+}
+
+void
+pump_send_step(struct pump *p)
+{
+	if (p->held || p->ended)
+		return;
+	if (p->file && p->end == 0)
+		measure(p);
+	if (p->file && !p->by_block)
+		send_by_file(p);
+	if (!p->ended && (!p->file || p->by_block))
+		send_by_block(p);
+}
+
+void
+pump_send_task_done(struct pump *p)
+{
+	struct file *f = p->file;
+
+	if (f->task == FILE_WARM) {
+		p->warm = f->offset + f->n;
+	} else if (f->task == FILE_READ) {
+		p->read_ahead = true;
+		p->n_ahead = f->result;
+	}
+	/* When the socket is full the result waits. */
+	if (p->socket_events == 0)
+		pump_send_step(p);
+}

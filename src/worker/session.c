@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/* Sessions: their life, and the order in which things are told to the protocol; see session.h. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include <wharf/base/check.h>
+#include <wharf/base/fd.h>
+
+#include "auth.h"
+#include "control.h"
+#include "data.h"
+#include "events.h"
+#include "status_pipe.h"
+
+static void
+do_answer(struct session *s)
+{
+	struct message m = {.id = MSG_R_DONE, .fd = -1, .r_done = {0, (uint32_t)-s->due_error}};
+
+	ftp_session_answered(&s->ftp, &m);
+}
+
+static void
+do_judged_no(struct session *s)
+{
+	auth_close(s);
+	ftp_session_judged(&s->ftp, AUTH_NO, SLICE_NULL);
+}
+
+static void
+do_refused(struct session *s)
+{
+	ftp_session_refused(&s->ftp, (enum login_refusal)s->due_error);
+}
+
+static void
+do_connected(struct session *s)
+{
+	ftp_session_connected(&s->ftp, s->due_error);
+}
+
+static void
+do_transfer(struct session *s)
+{
+	pump_begin(s->pump);
+}
+
+static void
+do_transferred(struct session *s)
+{
+	ftp_session_transferred(&s->ftp, s->result.end, s->result.error, s->result.bytes);
+}
+
+static void
+do_piped(struct session *s)
+{
+	ftp_session_piped(&s->ftp, SLICE_NULL);
+}
+
+static void
+do_job_done(struct session *s)
+{
+	ftp_session_job_done(&s->ftp, s->due_error, SLICE_NULL);
+}
+
+static void (*const dues[DUE_COUNT])(struct session *) = {
+	[DUE_ANSWER] = do_answer,           [DUE_JUDGED_NO] = do_judged_no,
+	[DUE_REFUSED] = do_refused,         [DUE_CONNECT] = data_connect,
+	[DUE_CONNECTED] = do_connected,     [DUE_TRANSFER] = do_transfer,
+	[DUE_TRANSFERRED] = do_transferred, [DUE_PIPED] = do_piped,
+	[DUE_JOB_DONE] = do_job_done,
+};
+
+static bool
+run_due(struct session *s)
+{
+	enum due due = s->due;
+
+	s->due = DUE_NONE;
+	if (due != DUE_NONE)
+		dues[due](s);
+	return due != DUE_NONE;
+}
+
+void
+session_enter(struct session *s)
+{
+	REQUIRE(s->magic == SESSION_MAGIC && !s->inside && !s->closing);
+	s->inside = true;
+}
+
+void
+session_settle(struct session *s)
+{
+	/* Replies leave before what they announce begins. */
+	do
+		control_flush(s);
+	while (!s->broken && run_due(s));
+
+	bool busy = ftp_session_is_busy(&s->ftp);
+	if (s->worker->draining && !busy && !s->ending && !s->broken) {
+		ftp_session_expire(&s->ftp, "The server ends, goodbye.");
+		control_flush(s);
+	}
+	if (busy || s->was_busy)
+		s->idle_since = uv_now(&s->worker->loop);
+	s->was_busy = busy;
+	s->inside = false;
+	control_update(s);
+}
+
+void
+session_due(struct session *s, enum due due, int error)
+{
+	s->due = due;
+	s->due_error = error;
+	if (!s->inside && !s->closing) {
+		session_enter(s);
+		session_settle(s);
+	}
+}
+
+void
+session_expire(struct session *s, enum transfer_end end, const char *why)
+{
+	if (s->pump) {
+		pump_stop(s->pump, end);
+		run_due(s);
+	}
+	ftp_session_expire(&s->ftp, why);
+}
+
+static void
+on_closed(uv_handle_t *handle)
+{
+	struct session *s = handle->data;
+
+	REQUIRE(s->magic == SESSION_MAGIC);
+	if (--s->handles > 0)
+		return;
+	struct worker *w = s->worker;
+	TAILQ_REMOVE(&w->sessions, s, link);
+	s->magic = 0;
+	free(s->passive_address);
+	free(s);
+	worker_session_ended(w);
+}
+
+void
+session_close(struct session *s)
+{
+	struct message ended = {.id = MSG_M_ENDED, .fd = -1, .m_ended = {s->id}};
+
+	if (s->closing)
+		return;
+	s->closing = true;
+	/* No line that waits is run any more; a transfer is told how it ended, for the log. */
+	s->ftp.closing = true;
+	if (s->pump)
+		pump_stop(s->pump, TRANSFER_CONTROL_LOST);
+	if (s->due == DUE_TRANSFERRED)
+		run_due(s);
+	s->due = DUE_NONE;
+	data_close(s);
+	status_pipe_close(s);
+	if (s->job)
+		job_abandon(s->job);
+	s->job = NULL;
+	auth_close(s);
+	agent_of_session(s, NULL);
+	event_closed(s);
+	ftp_session_deinit(&s->ftp);
+	shared_put(&s->shared);
+	buf_deinit(&s->out);
+	uv_close((uv_handle_t *)&s->poll, on_closed);
+	uv_close((uv_handle_t *)&s->timer, on_closed);
+	fd_close(&s->fd);
+	worker_tell(s->worker, &ended);
+}
+
+static struct listener *
+find_listener(struct worker *w, uint32_t id)
+{
+	struct listener *l;
+
+	SLIST_FOREACH (l, &w->listeners, link)
+		if (l->id == id)
+			return l;
+	return NULL;
+}
+
+/* What needs no handle yet.  0 or a negative errno. */
+static int
+prepare(struct session *s, const struct w_session *m)
+{
+	s->listener = find_listener(s->worker, m->listener);
+	if (!s->listener)
+		return -EPROTO;
+	if (m->passive_address.ss_family != AF_UNSPEC) {
+		s->passive_address = malloc(sizeof(*s->passive_address));
+		if (!s->passive_address)
+			return -ENOMEM;
+		*s->passive_address = m->passive_address;
+	}
+	return fd_set_nonblocking(s->fd, true);
+}
+
+int
+session_new(struct worker *w, const struct message *m)
+{
+	struct session *s = calloc(1, sizeof(*s));
+	int fd = m->fd, r;
+
+	if (!s) {
+		fd_close(&fd);
+		return -ENOMEM;
+	}
+	s->magic = SESSION_MAGIC;
+	s->worker = w;
+	s->id = m->w_session.session;
+	s->fd = fd;
+	r = prepare(s, &m->w_session);
+	if (r == 0)
+		r = control_init(s);
+	if (r < 0) {
+		fd_close(&s->fd);
+		free(s->passive_address);
+		free(s);
+		return r;
+	}
+	TAILQ_INSERT_TAIL(&w->sessions, s, link);
+	ftp_session_init(&s->ftp, &session_world, &s->listener->shared->settings,
+			 &m->w_session.peer, &m->w_session.local);
+	event_opened(s);
+	session_enter(s);
+	ftp_session_start(&s->ftp);
+	session_settle(s);
+	return 0;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/*
+ * A session in the world: the control connection, and what belongs to it for a while.
+ *
+ * The protocol session (struct ftp_session) may not be called from within what it calls.  So
+ * whatever happens begins with session_enter() and ends with session_settle(), which then does, in
+ * order, what became due meanwhile.
+ */
+#ifndef WHARF_WORKER_SESSION_H
+#define WHARF_WORKER_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <uv.h>
+
+#include <wharf/ftp/session.h>
+
+#include "worker.h"
+
+struct data;
+struct login;
+struct status_pipe;
+
+/* What the protocol session shall be told next, or what shall be begun for it. */
+enum due {
+	DUE_NONE,
+	DUE_ANSWER,    /* the agent can't be asked: due_error */
+	DUE_JUDGED_NO, /* the source can't be asked */
+	DUE_REFUSED,
+	DUE_CONNECT,     /* to be begun */
+	DUE_CONNECTED,   /* due_error */
+	DUE_TRANSFER,    /* to be begun */
+	DUE_TRANSFERRED, /* result */
+	DUE_PIPED,       /* the end of a pipe */
+	DUE_JOB_DONE,
+	DUE_COUNT
+};
+
+struct session {
+	struct ftp_session ftp; /* first: the one is cast to the other */
+	uint32_t magic;
+	struct worker *worker;
+	TAILQ_ENTRY(session) link;
+	uint64_t id; /* the monitor's */
+	struct listener *listener;
+	struct shared *shared;                    /* of the user, or NULL */
+	struct sockaddr_storage *passive_address; /* or NULL for the local one */
+
+	int fd;
+	uv_poll_t poll;
+	uv_timer_t timer;
+	int events;
+	unsigned handles;
+	struct buf out;
+	uint64_t born, idle_since, out_since, delay_until, linger_until; /* ms; 0: not */
+	unsigned inside : 1; /* between enter and settle */
+	unsigned ending : 1; /* hang up when all is sent */
+	unsigned broken : 1; /* no use to send anything */
+	unsigned fin_sent : 1;
+	unsigned input_ended : 1;
+	unsigned was_busy : 1;
+	unsigned closing : 1;
+	unsigned anonymous : 1;
+
+	enum due due;
+	int due_error;
+	struct pump_result result;
+
+	struct agent *agent;
+	uint32_t request; /* to the agent, that has no answer; 0 for none */
+	struct login *login;
+	uint8_t anonymous_asked, pam_asked,
+		active_asked; /* questions to the monitor without an answer */
+	uint16_t port;        /* of the last passive listener */
+	struct data *data;
+	struct pump *pump;
+	struct job *job;
+	struct status_pipe *pipe;
+};
+
+/* Takes over the control connection and serves it.  0 or a negative errno; then fd is closed. */
+int session_new(struct worker *w, const struct message *m);
+
+void session_enter(struct session *s);
+void session_settle(struct session *s);
+/* Something is due: does it, now or when the present call has settled. */
+void session_due(struct session *s, enum due due, int error);
+/* 421 with this text, after ending what runs. */
+void session_expire(struct session *s, enum transfer_end end, const char *why);
+/* Closes it now, without a word to the client. */
+void session_close(struct session *s);
+
+static inline struct session *
+session_of(struct ftp_session *ftp)
+{
+	return (struct session *)ftp;
+}
+
+#define SESSION_MAGIC MAGIC('s', 'e', 's', 's')
+
+extern const struct ftp_world session_world;
+
+#endif

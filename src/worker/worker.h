@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/* The worker: one loop, its link to the monitor, and what its sessions share. */
+#ifndef WHARF_WORKER_WORKER_H
+#define WHARF_WORKER_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <uv.h>
+
+#include <wharf/base/slice.h>
+#include <wharf/wire/wire.h>
+
+#include "agents.h"
+#include "job.h"
+#include "link.h"
+#include "pool.h"
+#include "ports.h"
+#include "pump.h"
+#include "shared.h"
+
+struct session;
+
+/* A listener, as far as its sessions are concerned. */
+struct listener {
+	SLIST_ENTRY(listener) link;
+	uint32_t id;
+	struct shared *shared;
+	struct ports ports;
+};
+
+struct worker {
+	uint32_t magic;
+	uv_loop_t loop;
+	struct link monitor;
+	struct link *users; /* the standing auth process of the users file, or NULL */
+	struct shared_table settings;
+	SLIST_HEAD(, listener) listeners;
+	TAILQ_HEAD(session_list, session) sessions;
+	struct agents agents;
+	struct pool *pool;
+	struct pumps pumps;
+	struct digests digests;
+	char *scratch; /* WORKER_SCRATCH bytes: input of control connections, for the moment of one
+			  call */
+	int log, xferlog;      /* descriptors that were sent, or -1 */
+	uint64_t xferlog_lost; /* lines that could not be written */
+	uv_timer_t drain_timer;
+	bool draining, monitor_lost;
+	int status; /* of the process */
+};
+
+#define WORKER_SCRATCH 65536
+
+/* Makes all that needs no message, before the sandbox.  0 or a negative errno. */
+int worker_init(struct worker *w);
+/* A listener's row.  0 or a negative errno. */
+int worker_add_listener(struct worker *w, uint32_t id, struct slice settings);
+/* W_LOG and W_XFERLOG: takes fd over. */
+void worker_set_log(struct worker *w, int fd);
+void worker_set_xferlog(struct worker *w, int fd);
+/* Serves until the monitor is gone or the worker is drained; then frees everything.  Returns the
+ * exit status. */
+int worker_run(struct worker *w, const struct wire *monitor);
+/* A session is gone: the last one ends a worker that is drained. */
+void worker_session_ended(struct worker *w);
+
+/* A message to the monitor; a failure is the monitor's end, and so this worker's. */
+void worker_tell(struct worker *w, const struct message *m);
+struct session *worker_find(struct worker *w, uint64_t session);
+
+#endif
