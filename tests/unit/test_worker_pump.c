@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/* The pump between a TCP connection and files, on every kind of file system that it tells apart. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <wharf/base/fd.h>
+
+#include "pump.h"
+
+#define STALL_MS 60000
+
+static uv_loop_t loop;
+static struct pool *pool;
+static struct pumps pumps;
+
+/* What the owner of a pump was told, and the client's end. */
+struct transfer_seen {
+	int client;
+	int told;
+	struct pump_result result;
+};
+
+static int
+begin(void **state)
+{
+	(void)state;
+	signal(SIGPIPE, SIG_IGN);
+	assert_int_equal(uv_loop_init(&loop), 0);
+	assert_non_null(pool = pool_new(&loop, 8));
+	return pumps_init(&pumps, &loop, pool);
+}
+
+/* Nothing may be left: no handle, no descriptor, no byte. */
+static int
+end(void **state)
+{
+	(void)state;
+	pumps_close(&pumps);
+	uv_run(&loop, UV_RUN_NOWAIT);
+	assert_int_equal(pumps.running, 0);
+	assert_int_equal(pool_free(pool, 2000), 0);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&loop), 0);
+	pumps_deinit(&pumps);
+	return 0;
+}
+
+static void
+on_ended(void *owner, const struct pump_result *result)
+{
+	struct transfer_seen *seen = owner;
+
+	seen->told++;
+	seen->result = *result;
+}
+
+static const struct pump_calls calls = {on_ended};
+
+static void
+tcp_pair(int pair[2])
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(at);
+	int l = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(bind(l, (struct sockaddr *)&at, len), 0);
+	assert_int_equal(listen(l, 1), 0);
+	assert_int_equal(getsockname(l, (struct sockaddr *)&at, &len), 0);
+	pair[0] = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(pair[0], (struct sockaddr *)&at, len), 0);
+	pair[1] = accept(l, NULL, NULL);
+	assert_true(pair[1] >= 0);
+	assert_int_equal(fd_set_nonblocking(pair[0], true), 0);
+	assert_int_equal(fd_set_nonblocking(pair[1], true), 0);
+	close(l);
+}
+
+/* A file in memory that is taken for one of that class. */
+static int file_of_class(enum file_class class)
+{
+	int fd = memfd_create("pump", MFD_CLOEXEC);
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	memset(&pumps.classes, 0, sizeof(pumps.classes));
+	if (class != FILE_UNKNOWN) {
+		pumps.classes.row[0].device = st.st_dev;
+		pumps.classes.row[0].seen = uv_now(&loop);
+		pumps.classes.row[0].class = class;
+	}
+	return fd;
+}
+
+static struct pump *
+start(struct transfer_seen *seen, struct transfer_plan plan, uint64_t stall)
+{
+	int pair[2];
+
+	tcp_pair(pair);
+	*seen = (struct transfer_seen){.client = pair[0]};
+	uv_update_time(&loop);
+	struct pump *p = pump_new(&pumps, pair[1], &plan, stall, &calls, seen);
+	assert_non_null(p);
+	pump_begin(p);
+	return p;
+}
+
+static uint64_t
+now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* Runs the loop until the owner is told; the client reads into `got` meanwhile.  Returns what it
+ * read. */
+static size_t
+run(struct transfer_seen *seen, char *got, size_t room, bool *fin)
+{
+	uint64_t until = now_ms() + 20000;
+	size_t n = 0;
+	ssize_t r = -1;
+
+	while ((!seen->told || (fin && r != 0)) && now_ms() < until) {
+		uv_run(&loop, UV_RUN_NOWAIT);
+		r = got ? recv(seen->client, got + n, room - n, MSG_DONTWAIT) : -1;
+		n += r > 0 ? (size_t)r : 0;
+		if (r < 0 && got && errno != EAGAIN)
+			break;
+	}
+	if (fin)
+		*fin = r == 0;
+	assert_int_equal(seen->told, 1);
+	return n;
+}
+
+static const size_t sizes[] = {0,      1,      65535,  65536,  65537,  131072, 262143,
+			       262144, 262145, 524287, 524288, 524289, 3000001};
+static const enum file_class classes[] = {FILE_UNKNOWN, FILE_MEMORY, FILE_LOCAL, FILE_REMOTE};
+
+/* Lines of all lengths, with CRs that must stay. */
+static void
+make_text(char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		p[i] = i % 61 == 60 ? '\n' : i % 127 == 5 ? '\r' : (char)('a' + i % 25);
+}
+
+static void
+files_are_sent(void **state)
+{
+	char *want = malloc(3000001), *wire = malloc(6000002), *got = malloc(6000010);
+
+	(void)state;
+	make_text(want, 3000001);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]) * 8; i++) {
+		size_t n = sizes[i / 8];
+		bool ascii = i & 1, fin;
+		struct ascii st = ASCII_INIT;
+		struct transfer_seen seen;
+		int fd = file_of_class(classes[i / 2 % 4]);
+		assert_int_equal(write(fd, want, n), (ssize_t)n);
+		size_t wires = ascii ? ascii_encode(&st, want, n, wire) : n;
+		start(&seen,
+		      (struct transfer_plan){.kind = TRANSFER_SEND_FILE,
+					     .fd = fd,
+					     .ascii = ascii,
+					     .length = UINT64_MAX},
+		      STALL_MS);
+		assert_int_equal(run(&seen, got, 6000010, &fin), wires);
+		assert_true(fin);
+		assert_memory_equal(got, ascii ? wire : want, wires);
+		assert_int_equal(seen.result.end, TRANSFER_COMPLETE);
+		assert_int_equal(seen.result.bytes, wires);
+		close(seen.client);
+	}
+	free(want);
+	free(wire);
+	free(got);
+}
+
+/* Feeds the pump in pieces of odd sizes; then FIN. */
+static void
+feed(struct transfer_seen *seen, const char *p, size_t n)
+{
+	for (size_t at = 0, piece = 1; at < n && !seen->told; piece = piece * 3 % 300007 + 1) {
+		ssize_t r = send(seen->client, p + at, piece < n - at ? piece : n - at,
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
+		at += r > 0 ? (size_t)r : 0;
+		uv_run(&loop, UV_RUN_NOWAIT);
+	}
+	shutdown(seen->client, SHUT_WR);
+}
+
+static void
+assert_file_is(int fd, const char *want, size_t n)
+{
+	struct stat st;
+	char *got = malloc(n + 1);
+
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, n);
+	assert_int_equal(pread(fd, got, n, 0), (ssize_t)n);
+	assert_memory_equal(got, want, n);
+	free(got);
+}
+
+static void
+files_are_received(void **state)
+{
+	char *sent = malloc(3000001), *want = malloc(3000010);
+
+	(void)state;
+	make_text(sent, 3000001);
+	for (size_t i = 60; i + 1 < 3000001; i += 61)
+		sent[i - 1] = '\r';
+	sent[3000000] = '\r';
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]) * 8; i++) {
+		size_t n = sizes[i / 8];
+		bool ascii = i & 1;
+		struct ascii st = ASCII_INIT;
+		struct transfer_seen seen;
+		int fd = file_of_class(classes[i / 2 % 4]), mine = dup(fd);
+		size_t wants = ascii ? ascii_decode(&st, sent, n, want) : n;
+		if (ascii)
+			wants += ascii_decode_end(&st, want + wants);
+		start(&seen,
+		      (struct transfer_plan){.kind = TRANSFER_RECEIVE,
+					     .fd = fd,
+					     .ascii = ascii,
+					     .length = UINT64_MAX},
+		      STALL_MS);
+		feed(&seen, sent, n);
+		run(&seen, NULL, 0, NULL);
+		assert_int_equal(seen.result.end, TRANSFER_COMPLETE);
+		assert_int_equal(seen.result.bytes, n);
+		assert_file_is(mine, ascii ? want : sent, wants);
+		close(seen.client);
+		close(mine);
+	}
+	free(sent);
+	free(want);
+}
+
+static void
+a_cut_comes_first(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		struct transfer_seen seen;
+		int fd = file_of_class(classes[i]), mine = dup(fd);
+		assert_int_equal(write(fd, "0123456789", 10), 10);
+		start(&seen,
+		      (struct transfer_plan){.kind = TRANSFER_RECEIVE,
+					     .fd = fd,
+					     .offset = 4,
+					     .cut = true,
+					     .length = UINT64_MAX},
+		      STALL_MS);
+		feed(&seen, "ab", 2);
+		run(&seen, NULL, 0, NULL);
+		assert_file_is(mine, "0123ab", 6);
+		close(seen.client);
+		close(mine);
+	}
+}
+
+/* A range keeps what is outside of it. */
+static void
+a_length_is_a_limit(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		struct transfer_seen seen;
+		int fd = file_of_class(classes[i]), mine = dup(fd);
+		assert_int_equal(write(fd, "0123456789", 10), 10);
+		start(&seen,
+		      (struct transfer_plan){
+			      .kind = TRANSFER_RECEIVE, .fd = fd, .offset = 4, .length = 3},
+		      STALL_MS);
+		feed(&seen, "abcdef", 6);
+		run(&seen, NULL, 0, NULL);
+		assert_int_equal(seen.result.end, TRANSFER_FILE_ERROR);
+		for (int turn = 0; turn < 20; turn++) {
+			uv_run(&loop, UV_RUN_NOWAIT);
+			usleep(1000);
+		}
+		assert_file_is(mine, "0123abc789", 10);
+		close(seen.client);
+		close(mine);
+	}
+}
+
+static void
+a_file_that_shrinks_is_told(void **state)
+{
+	char *got = malloc(9 << 20);
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		struct transfer_seen seen;
+		bool fin;
+		int fd = file_of_class(classes[i]), mine = dup(fd);
+		assert_int_equal(ftruncate(fd, 8 << 20), 0);
+		start(&seen,
+		      (struct transfer_plan){
+			      .kind = TRANSFER_SEND_FILE, .fd = fd, .length = UINT64_MAX},
+		      STALL_MS);
+		assert_int_equal(ftruncate(mine, 1000), 0);
+		assert_true(run(&seen, got, 9 << 20, &fin) < 8 << 20);
+		assert_int_equal(seen.result.end, TRANSFER_FILE_SHRANK);
+		/* FIN would say that the file ends here. */
+		assert_false(fin);
+		close(seen.client);
+		close(mine);
+	}
+	free(got);
+}
+
+static void
+a_rate_is_kept(void **state)
+{
+	char *got = malloc(400000);
+
+	(void)state;
+	for (int upload = 0; upload <= 1; upload++) {
+		struct transfer_seen seen;
+		int fd = file_of_class(FILE_MEMORY), mine = dup(fd);
+		memset(got, 'x', 300000);
+		if (!upload)
+			assert_int_equal(write(fd, got, 300000), 300000);
+		uint64_t began = now_ms();
+		start(&seen,
+		      (struct transfer_plan){.kind = upload ? TRANSFER_RECEIVE : TRANSFER_SEND_FILE,
+					     .fd = fd,
+					     .length = UINT64_MAX,
+					     .rate = 200000},
+		      STALL_MS);
+		if (upload)
+			feed(&seen, got, 300000);
+		run(&seen, upload ? NULL : got, 400000, NULL);
+		assert_int_equal(seen.result.end, TRANSFER_COMPLETE);
+		assert_int_equal(seen.result.bytes, 300000);
+		assert_in_range(now_ms() - began, 1300, 2200);
+		close(seen.client);
+		close(mine);
+	}
+	free(got);
+}
+
+static void
+a_stall_is_ended(void **state)
+{
+	(void)state;
+	for (int upload = 0; upload <= 1; upload++) {
+		struct transfer_seen seen;
+		int fd = file_of_class(FILE_MEMORY);
+		assert_int_equal(ftruncate(fd, 64 << 20), 0);
+		uint64_t began = now_ms();
+		start(&seen,
+		      (struct transfer_plan){.kind = upload ? TRANSFER_RECEIVE : TRANSFER_SEND_FILE,
+					     .fd = fd,
+					     .length = UINT64_MAX},
+		      1000);
+		run(&seen, NULL, 0, NULL);
+		assert_int_equal(seen.result.end, TRANSFER_STALLED);
+		assert_in_range(now_ms() - began, 950, 3500);
+		close(seen.client);
+	}
+}
+
+static void
+a_reset_is_told(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 8; i++) {
+		struct transfer_seen seen;
+		struct linger reset = {1, 0};
+		int fd = file_of_class(classes[i / 2]);
+		assert_int_equal(ftruncate(fd, 64 << 20), 0);
+		start(&seen,
+		      (struct transfer_plan){.kind = i & 1 ? TRANSFER_RECEIVE : TRANSFER_SEND_FILE,
+					     .fd = fd,
+					     .length = UINT64_MAX},
+		      STALL_MS);
+		setsockopt(seen.client, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+		close(seen.client);
+		run(&seen, NULL, 0, NULL);
+		assert_int_equal(seen.result.end, TRANSFER_RESET);
+	}
+}
+
+/* What had come before the end stays in the file: the client goes on from there. */
+static void
+a_stopped_upload_keeps_its_bytes(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		struct transfer_seen seen;
+		struct stat st = {0};
+		int fd = file_of_class(classes[i]), mine = dup(fd);
+		struct pump *p = start(&seen,
+				       (struct transfer_plan){.kind = TRANSFER_RECEIVE,
+							      .fd = fd,
+							      .length = UINT64_MAX},
+				       STALL_MS);
+		assert_int_equal(send(seen.client, "abc", 3, 0), 3);
+		for (int turn = 0; turn < 100 && pump_moved(p) < 3; turn++) {
+			uv_run(&loop, UV_RUN_NOWAIT);
+			usleep(1000);
+		}
+		pump_stop(p, TRANSFER_ABORTED);
+		assert_int_equal(seen.told, 1);
+		assert_int_equal(seen.result.end, TRANSFER_ABORTED);
+		for (int turn = 0; turn < 2000 && st.st_size < 3; turn++) {
+			uv_run(&loop, UV_RUN_NOWAIT);
+			usleep(1000);
+			assert_int_equal(fstat(mine, &st), 0);
+		}
+		assert_file_is(mine, "abc", 3);
+		close(seen.client);
+		close(mine);
+	}
+}
+
+/* write() fails: the errno is told, and it is not taken for a whole upload. */
+static void
+a_file_error_is_told(void **state)
+{
+	static const char path[] = "/proc/self/fd/%d";
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		struct transfer_seen seen;
+		char name[64];
+		int fd = file_of_class(classes[i]);
+		snprintf(name, sizeof(name), path, fd);
+		/* A descriptor that can't be written to. */
+		int read_only = open(name, O_RDONLY | O_CLOEXEC);
+		assert_true(read_only >= 0);
+		close(fd);
+		start(&seen,
+		      (struct transfer_plan){
+			      .kind = TRANSFER_RECEIVE, .fd = read_only, .length = UINT64_MAX},
+		      STALL_MS);
+		feed(&seen, "abc", 3);
+		run(&seen, NULL, 0, NULL);
+		assert_int_equal(seen.result.end, TRANSFER_FILE_ERROR);
+		assert_int_equal(seen.result.error, -EBADF);
+		close(seen.client);
+	}
+}
+
+/* Many at once share the loop. */
+static void
+nobody_starves(void **state)
+{
+	enum { MANY = 8 };
+	struct transfer_seen seen[MANY];
+	char *got = malloc(1 << 20);
+	size_t most = 0, least = SIZE_MAX;
+
+	(void)state;
+	for (int i = 0; i < MANY; i++) {
+		int fd = file_of_class(FILE_MEMORY);
+		assert_int_equal(ftruncate(fd, 64 << 20), 0);
+		start(&seen[i],
+		      (struct transfer_plan){
+			      .kind = TRANSFER_SEND_FILE, .fd = fd, .length = UINT64_MAX},
+		      STALL_MS);
+	}
+	size_t read[MANY] = {0};
+	for (int turn = 0; turn < 200; turn++) {
+		uv_run(&loop, UV_RUN_NOWAIT);
+		for (int i = 0; i < MANY; i++) {
+			ssize_t n = recv(seen[i].client, got, 1 << 20, MSG_DONTWAIT);
+			read[i] += n > 0 ? (size_t)n : 0;
+		}
+	}
+	for (int i = 0; i < MANY; i++) {
+		most = read[i] > most ? read[i] : most;
+		least = read[i] < least ? read[i] : least;
+		close(seen[i].client);
+	}
+	assert_true(least > 0 && most < 4 * least);
+	free(got);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(files_are_sent),
+		TEST(files_are_received),
+		TEST(a_cut_comes_first),
+		TEST(a_length_is_a_limit),
+		TEST(a_file_that_shrinks_is_told),
+		TEST(a_rate_is_kept),
+		TEST(a_stall_is_ended),
+		TEST(a_reset_is_told),
+		TEST(a_stopped_upload_keeps_its_bytes),
+		TEST(a_file_error_is_told),
+		TEST(nobody_starves),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,1066 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/*
+ * A real wharfd-worker, confined as it is without root.  The test plays the monitor, the auth
+ * process and the agent over their channels, and the client over TCP on the loopback.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <wharf/base/fd.h>
+#include <wharf/conf/settings.h>
+#include <wharf/wire/wire.h>
+
+#define PATIENCE_MS 10000
+#define LOW_PORT    22000
+#define HIGH_PORT   22059
+#define FILE_LIMIT  (8U << 20)
+
+enum { LISTENER_ANONYMOUS, LISTENER_USERS, LISTENER_PAM, LISTENER_HASTY, LISTENERS };
+
+static struct {
+	pid_t pid;
+	struct wire monitor, agent, users;
+	uint64_t sessions;
+} world;
+
+/* The client's end. */
+struct client {
+	int fd;
+	uint64_t session;
+	char in[65536];
+	size_t have;
+};
+
+static char *
+random_bytes(size_t n)
+{
+	char *p = malloc(n + 1);
+	uint64_t x = 88172645463325252U + n;
+
+	assert_non_null(p);
+	for (size_t i = 0; i < n; i++) {
+		x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+		p[i] = (char)x;
+	}
+	return p;
+}
+
+static void
+wait_for(int fd, short events)
+{
+	struct pollfd p = {fd, events, 0};
+
+	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+}
+
+static void
+tell(struct wire *w, struct message m)
+{
+	assert_int_equal(wire_send(w, &m), 0);
+	if (m.fd >= 0)
+		close(m.fd);
+}
+
+static struct message
+hear(struct wire *w, enum message_id id)
+{
+	struct message m;
+
+	wait_for(w->fd, POLLIN);
+	assert_int_equal(wire_recv(w, &m), 0);
+	assert_string_equal(message_name(m.id), message_name(id));
+	return m;
+}
+
+static void
+make_channel(struct wire *mine, enum wire_role self, int *theirs)
+{
+	int pair[2];
+
+	assert_int_equal(fd_seqpacket_pair(pair), 0);
+	wire_init(mine, pair[0], self, WIRE_WORKER);
+	mine->phase = WIRE_SERVING;
+	*theirs = pair[1];
+}
+
+/* The file is opened anew, as an agent would: RETR and STOR must not share an offset. */
+static int
+reopen(int fd, int flags)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	int again = open(path, flags | O_CLOEXEC);
+	assert_true(again >= 0);
+	return again;
+}
+
+static void
+start_listener(int i)
+{
+	struct settings set;
+	struct buf bytes = BUF_INIT;
+
+	assert_int_equal(settings_init(&set), 0);
+	set.passive_ports = (struct port_range){LOW_PORT, HIGH_PORT};
+	set.active_port = 0;
+	set.login_delay = 0;
+	set.data_timeout = 1;
+	set.stall_timeout = 2;
+	set.login_timeout = i == LISTENER_HASTY ? 1 : 60;
+	set.sources = (struct order){{i == LISTENER_USERS ? WORD_source_users
+				      : i == LISTENER_PAM ? WORD_source_pam
+							  : WORD_source_anonymous},
+				     1};
+	settings_encode(&set, &bytes);
+	tell(&world.monitor, (struct message){.id = MSG_W_LISTENER,
+					      .fd = -1,
+					      .w_listener = {(uint32_t)i, buf_slice(&bytes)}});
+	buf_deinit(&bytes);
+	settings_deinit(&set);
+}
+
+static void
+exec_worker(int channel)
+{
+	struct rlimit limit = {FILE_LIMIT, FILE_LIMIT};
+	int null = open("/dev/null", O_RDWR);
+
+	setrlimit(RLIMIT_FSIZE, &limit);
+	dup2(null, 0);
+	dup2(null, 1);
+	dup2(channel, 3);
+	execl(getenv("WHARF_WORKER"), "wharfd-worker", (char *)NULL);
+	_exit(127);
+}
+
+static int
+start_worker(void **state)
+{
+	struct settings set;
+	struct buf bytes = BUF_INIT;
+	int channel;
+
+	(void)state;
+	memset(&world, 0, sizeof(world));
+	signal(SIGPIPE, SIG_IGN);
+	make_channel(&world.monitor, WIRE_MONITOR, &channel);
+	world.monitor.phase = WIRE_START;
+	world.pid = fork();
+	if (world.pid == 0)
+		exec_worker(channel);
+	close(channel);
+	assert_int_equal(settings_init(&set), 0);
+#ifdef WHARF_SANITIZED
+	/* The sanitizer looks for leaks by means that the sandbox forbids. */
+	set.sandbox = WORD_sandbox_none;
+#endif
+	set.log_level = getenv("WHARF_TEST_LOG") ? WORD_log_level_debug : WORD_log_level_error;
+	settings_encode(&set, &bytes);
+	tell(&world.monitor, (struct message){.id = MSG_W_START,
+					      .fd = -1,
+					      .w_start = {1, 1, 0, 0, 0, buf_slice(&bytes)}});
+	for (int i = 0; i < LISTENERS; i++)
+		start_listener(i);
+	tell(&world.monitor, (struct message){.id = MSG_W_RUN, .fd = -1});
+	hear(&world.monitor, MSG_M_READY);
+	world.monitor.phase = WIRE_SERVING;
+	make_channel(&world.agent, WIRE_AGENT, &channel);
+	tell(&world.monitor, (struct message){.id = MSG_W_AGENT, .fd = channel, .w_agent = {7}});
+	make_channel(&world.users, WIRE_AUTH, &channel);
+	tell(&world.monitor,
+	     (struct message){.id = MSG_W_AUTH, .fd = channel, .w_auth = {WORD_source_users}});
+	buf_deinit(&bytes);
+	settings_deinit(&set);
+	return 0;
+}
+
+/* It drains, and ends with status 0: without a leak, where a sanitizer looks. */
+static int
+stop_worker(void **state)
+{
+	int status = -1;
+
+	(void)state;
+	tell(&world.monitor, (struct message){.id = MSG_W_DRAIN, .fd = -1, .w_drain = {5}});
+	assert_int_equal(waitpid(world.pid, &status, 0), world.pid);
+	assert_int_equal(status, 0);
+	wire_deinit(&world.monitor);
+	wire_deinit(&world.agent);
+	wire_deinit(&world.users);
+	return 0;
+}
+
+static struct sockaddr_in
+loopback(uint32_t host, uint16_t port)
+{
+	return (struct sockaddr_in){
+		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(host)};
+}
+
+/* A socket bound to 127.0.0.x, any port. */
+static int
+bound_socket(uint32_t host)
+{
+	struct sockaddr_in at = loopback(host, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	return fd;
+}
+
+static uint16_t
+port_of(int fd)
+{
+	struct sockaddr_in at;
+	socklen_t len = sizeof(at);
+
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+	return ntohs(at.sin_port);
+}
+
+static int
+connect_from(uint32_t host, uint16_t port)
+{
+	int fd = bound_socket(host);
+	struct sockaddr_in to = loopback(INADDR_LOOPBACK, port);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	return fd;
+}
+
+/* The code of the next reply, whose last line is left in c->in. */
+static int
+reply_code(struct client *c)
+{
+	for (;;) {
+		char *end;
+		while (!(end = memchr(c->in, '\n', c->have))) {
+			wait_for(c->fd, POLLIN);
+			ssize_t n = recv(c->fd, c->in + c->have, sizeof(c->in) - c->have - 1, 0);
+			if (n <= 0)
+				return 0;
+			c->have += (size_t)n;
+		}
+		size_t line = (size_t)(end - c->in) + 1;
+		int code = atoi(c->in);
+		bool last = code >= 100 && c->in[3] == ' ';
+		static char text[65536];
+		memcpy(text, c->in, line);
+		text[line - 1] = '\0';
+		memmove(c->in, c->in + line, c->have - line);
+		c->have -= line;
+		if (last) {
+			/* What follows stays in place; the text goes behind it. */
+			snprintf(c->in + c->have, sizeof(c->in) - c->have, "%s", text);
+			return code;
+		}
+	}
+}
+
+static const char *
+reply_text(const struct client *c)
+{
+	return c->in + c->have;
+}
+
+static void
+say(struct client *c, const char *text)
+{
+	assert_int_equal(send(c->fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+}
+
+#define SAYS(c, text, code)                              \
+	do {                                             \
+		say((c), text "\r\n");                   \
+		assert_int_equal(reply_code(c), (code)); \
+	} while (0)
+
+static struct client *
+connect_client(int listener)
+{
+	struct client *c = calloc(1, sizeof(*c));
+	int at = bound_socket(INADDR_LOOPBACK);
+	struct message m = {.id = MSG_W_SESSION};
+
+	assert_non_null(c);
+	assert_int_equal(listen(at, 1), 0);
+	c->fd = connect_from(INADDR_LOOPBACK, port_of(at));
+	m.fd = accept(at, NULL, NULL);
+	close(at);
+	c->session = ++world.sessions;
+	m.w_session.session = c->session;
+	m.w_session.listener = (uint32_t)listener;
+	*(struct sockaddr_in *)&m.w_session.peer = loopback(INADDR_LOOPBACK, port_of(c->fd));
+	*(struct sockaddr_in *)&m.w_session.local = loopback(INADDR_LOOPBACK, port_of(m.fd));
+	tell(&world.monitor, m);
+	assert_int_equal(reply_code(c), 220);
+	return c;
+}
+
+/* The client hangs up, and the monitor is told. */
+static void
+disconnect(struct client *c)
+{
+	close(c->fd);
+	assert_int_equal(hear(&world.monitor, MSG_M_ENDED).m_ended.session, c->session);
+	free(c);
+}
+
+static void
+admit(struct client *c, const char *user)
+{
+	struct settings set;
+	struct buf bytes = BUF_INIT;
+
+	assert_int_equal(settings_init(&set), 0);
+	set.active_port = 0;
+	set.data_timeout = 1;
+	set.stall_timeout = 2;
+	settings_encode(&set, &bytes);
+	tell(&world.monitor,
+	     (struct message){.id = MSG_W_LOGIN,
+			      .fd = -1,
+			      .w_login = {c->session, 7, slice_of(user), buf_slice(&bytes)}});
+	buf_deinit(&bytes);
+	settings_deinit(&set);
+}
+
+static struct client *
+login(void)
+{
+	struct client *c = connect_client(LISTENER_ANONYMOUS);
+
+	SAYS(c, "USER anonymous", 331);
+	say(c, "PASS me@example.org\r\n");
+	assert_int_equal(hear(&world.monitor, MSG_M_ANONYMOUS).m_anonymous.session, c->session);
+	admit(c, "anonymous");
+	assert_int_equal(reply_code(c), 230);
+	SAYS(c, "TYPE I", 200);
+	return c;
+}
+
+static uint16_t
+passive(struct client *c)
+{
+	unsigned a, b;
+
+	SAYS(c, "PASV", 227);
+	const char *at = strstr(reply_text(c), "(127,0,0,1,");
+	assert_non_null(at);
+	assert_int_equal(sscanf(at, "(127,0,0,1,%u,%u)", &a, &b), 2);
+	uint16_t port = (uint16_t)(a * 256 + b);
+	assert_in_range(port, LOW_PORT, HIGH_PORT);
+	return port;
+}
+
+/* The agent opens what it is asked for: an end of fd of its own. */
+static void
+answer_open(int fd, int flags)
+{
+	struct message m = hear(&world.agent, MSG_F_OPEN);
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	tell(&world.agent,
+	     (struct message){.id = MSG_R_OPENED,
+			      .fd = reopen(fd, flags),
+			      .r_opened = {m.f_open.id, 0, (uint64_t)st.st_size, 0, SLICE_NULL}});
+}
+
+static char *
+read_all(int fd, size_t *n)
+{
+	size_t cap = 1 << 20;
+	char *p = malloc(cap);
+
+	*n = 0;
+	for (;;) {
+		wait_for(fd, POLLIN);
+		ssize_t got = recv(fd, p + *n, cap - *n, 0);
+		if (got <= 0) {
+			if (got < 0)
+				*n = SIZE_MAX;
+			return p;
+		}
+		*n += (size_t)got;
+		if (*n == cap)
+			assert_non_null(p = realloc(p, cap *= 2));
+	}
+}
+
+static void
+write_all(int fd, const char *p, size_t n)
+{
+	while (n > 0) {
+		ssize_t done = send(fd, p, n, MSG_NOSIGNAL);
+		assert_true(done > 0);
+		p += done;
+		n -= (size_t)done;
+	}
+}
+
+static const size_t sizes[] = {0,      1,      4096,   65535,  65536,   65537,   262143,
+			       262144, 262145, 524288, 524289, 1048576, 1048579, 5000011};
+#define N_SIZES (sizeof(sizes) / sizeof(sizes[0]))
+
+/* A file without a name on a disk, or in memory. */
+static int
+temporary(bool in_memory)
+{
+	char path[] = "/var/tmp/wharf-test-XXXXXX";
+	int fd = in_memory ? memfd_create("wharf-test", MFD_CLOEXEC) : mkstemp(path);
+
+	assert_true(fd >= 0);
+	if (!in_memory)
+		unlink(path);
+	return fd;
+}
+
+/* A data connection, passive or active, for a command that has been or will be given. */
+struct opening {
+	bool active;
+	int listener;
+	uint16_t port;
+};
+
+static struct opening
+open_data(struct client *c, bool active)
+{
+	struct opening o = {active, -1, 0};
+	char line[64];
+
+	if (!active) {
+		o.port = passive(c);
+		return o;
+	}
+	o.listener = bound_socket(INADDR_LOOPBACK);
+	assert_int_equal(listen(o.listener, 1), 0);
+	uint16_t port = port_of(o.listener);
+	snprintf(line, sizeof(line), "PORT 127,0,0,1,%d,%d\r\n", port >> 8, port & 255);
+	say(c, line);
+	assert_int_equal(reply_code(c), 200);
+	return o;
+}
+
+static int
+take_data(struct opening *o)
+{
+	if (!o->active)
+		return connect_from(INADDR_LOOPBACK, o->port);
+	wait_for(o->listener, POLLIN);
+	int fd = accept(o->listener, NULL, NULL);
+	close(o->listener);
+	return fd;
+}
+
+static void
+download(struct client *c, int file, bool active, const char *want, size_t n)
+{
+	struct opening o = open_data(c, active);
+	size_t got;
+
+	say(c, "RETR f\r\n");
+	answer_open(file, O_RDONLY);
+	int fd = take_data(&o);
+	char *bytes = read_all(fd, &got);
+	assert_int_equal(got, n);
+	assert_memory_equal(bytes, want, n);
+	free(bytes);
+	close(fd);
+	assert_int_equal(reply_code(c), 150);
+	assert_int_equal(reply_code(c), 226);
+}
+
+static void
+downloads_are_exact(void **state)
+{
+	struct client *c = login();
+
+	(void)state;
+	for (unsigned i = 0; i < N_SIZES * 4; i++) {
+		char *want = random_bytes(sizes[i / 4]);
+		int file = temporary(i & 1);
+		assert_int_equal(pwrite(file, want, sizes[i / 4], 0), (ssize_t)sizes[i / 4]);
+		download(c, file, i & 2, want, sizes[i / 4]);
+		close(file);
+		free(want);
+	}
+	disconnect(c);
+}
+
+static void
+upload(struct client *c, int file, bool active, const char *bytes, size_t n, int code)
+{
+	struct opening o = open_data(c, active);
+
+	say(c, "STOR f\r\n");
+	int fd = take_data(&o);
+	answer_open(file, O_WRONLY);
+	assert_int_equal(reply_code(c), 150);
+	for (size_t at = 0; at < n;) {
+		ssize_t done = send(fd, bytes + at, n - at, MSG_NOSIGNAL);
+		if (done < 0)
+			break;
+		at += (size_t)done;
+	}
+	shutdown(fd, SHUT_WR);
+	assert_int_equal(reply_code(c), code);
+	close(fd);
+}
+
+static void
+assert_file_is(int file, const char *want, size_t n)
+{
+	struct stat st;
+	char *got = malloc(n + 1);
+
+	assert_int_equal(fstat(file, &st), 0);
+	assert_int_equal(st.st_size, n);
+	assert_int_equal(pread(file, got, n, 0), (ssize_t)n);
+	assert_memory_equal(got, want, n);
+	free(got);
+}
+
+static void
+uploads_are_exact(void **state)
+{
+	struct client *c = login();
+
+	(void)state;
+	for (unsigned i = 0; i < N_SIZES * 4; i++) {
+		char *want = random_bytes(sizes[i / 4]);
+		int file = temporary(i & 1);
+		upload(c, file, i & 2, want, sizes[i / 4], 226);
+		assert_file_is(file, want, sizes[i / 4]);
+		close(file);
+		free(want);
+	}
+	disconnect(c);
+}
+
+static void
+text_is_translated(void **state)
+{
+	struct client *c = login();
+	size_t n = 300000, wires = 0;
+	char *lf = malloc(n), *crlf = malloc(2 * n);
+
+	(void)state;
+	for (size_t i = 0; i < n; i++) {
+		lf[i] = i % 7 == 6 ? '\n' : (char)('a' + i % 26);
+		if (lf[i] == '\n')
+			crlf[wires++] = '\r';
+		crlf[wires++] = lf[i];
+	}
+	SAYS(c, "TYPE A", 200);
+	for (int memory = 0; memory <= 1; memory++) {
+		int file = temporary(memory);
+		upload(c, file, false, crlf, wires, 226);
+		assert_file_is(file, lf, n);
+		download(c, file, false, crlf, wires);
+		close(file);
+	}
+	free(lf);
+	free(crlf);
+	disconnect(c);
+}
+
+static void
+segments_and_resumes(void **state)
+{
+	struct client *c = login();
+	char *want = random_bytes(1000000);
+	int file = temporary(false);
+
+	(void)state;
+	assert_int_equal(pwrite(file, want, 1000000, 0), 1000000);
+	SAYS(c, "REST 999000", 350);
+	download(c, file, false, want + 999000, 1000);
+	SAYS(c, "RANG 10 19", 350);
+	download(c, file, false, want + 10, 10);
+	SAYS(c, "REST 500000", 350);
+	upload(c, file, false, want + 100, 5, 226);
+	memcpy(want + 500000, want + 100, 5);
+	assert_file_is(file, want, 500005);
+	close(file);
+	free(want);
+	disconnect(c);
+}
+
+static void
+a_stranger_gets_nothing(void **state)
+{
+	struct client *c = login();
+	int file = temporary(true);
+	size_t got;
+
+	(void)state;
+	assert_int_equal(pwrite(file, "secret", 6, 0), 6);
+	uint16_t port = passive(c);
+	int thief = connect_from(INADDR_LOOPBACK + 1, port);
+	say(c, "RETR f\r\n");
+	answer_open(file, O_RDONLY);
+	free(read_all(thief, &got));
+	assert_int_equal(got, 0);
+	int fd = connect_from(INADDR_LOOPBACK, port);
+	free(read_all(fd, &got));
+	assert_int_equal(got, 6);
+	assert_int_equal(reply_code(c), 150);
+	assert_int_equal(reply_code(c), 226);
+	close(fd);
+	close(thief);
+	close(file);
+	disconnect(c);
+}
+
+static void
+nobody_comes(void **state)
+{
+	struct client *c = login();
+
+	(void)state;
+	passive(c);
+	SAYS(c, "STOR f", 425);
+	SAYS(c, "STOR f", 425);
+	disconnect(c);
+}
+
+static void
+only_files_are_files(void **state)
+{
+	struct client *c = login();
+	int pipes[2];
+
+	(void)state;
+	passive(c);
+	say(c, "RETR f\r\n");
+	struct message m = hear(&world.agent, MSG_F_OPEN);
+	assert_int_equal(pipe(pipes), 0);
+	tell(&world.agent, (struct message){.id = MSG_R_OPENED,
+					    .fd = pipes[0],
+					    .r_opened = {m.f_open.id, 0, 10, 0, SLICE_NULL}});
+	close(pipes[1]);
+	assert_in_range(reply_code(c), 450, 559);
+	SAYS(c, "NOOP", 200);
+	disconnect(c);
+}
+
+/* The agent's end of a listing. */
+static int
+answer_list(void)
+{
+	struct message m = hear(&world.agent, MSG_F_LIST);
+	int pipes[2];
+
+	assert_int_equal(pipe(pipes), 0);
+	tell(&world.agent, (struct message){.id = MSG_R_LISTING,
+					    .fd = pipes[0],
+					    .r_listing = {m.f_list.id, 0, 0}});
+	return pipes[1];
+}
+
+static void
+listings_come_through_pipes(void **state)
+{
+	struct client *c = login();
+	char *want = random_bytes(400000);
+	size_t got;
+
+	(void)state;
+	uint16_t port = passive(c);
+	say(c, "LIST\r\n");
+	int pipe_end = answer_list();
+	int fd = connect_from(INADDR_LOOPBACK, port);
+	if (fork() == 0) {
+		for (size_t at = 0; at < 400000; at += 40000)
+			if (write(pipe_end, want + at, 40000) != 40000)
+				_exit(1);
+		_exit(0);
+	}
+	close(pipe_end);
+	char *bytes = read_all(fd, &got);
+	assert_int_equal(got, 400000);
+	assert_memory_equal(bytes, want, got);
+	wait(NULL);
+	free(bytes);
+	free(want);
+	close(fd);
+	assert_int_equal(reply_code(c), 150);
+	assert_int_equal(reply_code(c), 226);
+	disconnect(c);
+}
+
+static void
+abor_ends_a_download(void **state)
+{
+	struct client *c = login();
+	int file = temporary(true);
+	size_t got;
+
+	(void)state;
+	assert_int_equal(ftruncate(file, 1 << 30), 0);
+	uint16_t port = passive(c);
+	say(c, "RETR f\r\n");
+	answer_open(file, O_RDONLY);
+	int fd = connect_from(INADDR_LOOPBACK, port);
+	assert_int_equal(reply_code(c), 150);
+	wait_for(fd, POLLIN);
+	/* As clients do it: Telnet's IP and Synch, a part of it urgent (RFC 959 §4.1.3). */
+	assert_int_equal(send(c->fd, "\xff\xf4\xff", 3, MSG_OOB), 3);
+	say(c, "\xf2"
+	       "ABOR\r\n");
+	assert_int_equal(reply_code(c), 426);
+	assert_int_equal(reply_code(c), 226);
+	free(read_all(fd, &got));
+	close(fd);
+	close(file);
+	SAYS(c, "NOOP", 200);
+	disconnect(c);
+}
+
+static void
+a_broken_upload_is_told(void **state)
+{
+	struct client *c = login();
+	int file = temporary(false);
+	struct linger reset = {1, 0};
+
+	(void)state;
+	uint16_t port = passive(c);
+	say(c, "STOR f\r\n");
+	int fd = connect_from(INADDR_LOOPBACK, port);
+	answer_open(file, O_WRONLY);
+	assert_int_equal(reply_code(c), 150);
+	write_all(fd, "abc", 3);
+	usleep(100000);
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	close(fd);
+	assert_int_equal(reply_code(c), 426);
+	close(file);
+	disconnect(c);
+}
+
+static void
+a_stalled_upload_is_ended(void **state)
+{
+	struct client *c = login();
+	int file = temporary(false);
+	struct stat st;
+
+	(void)state;
+	uint16_t port = passive(c);
+	say(c, "STOR f\r\n");
+	int fd = connect_from(INADDR_LOOPBACK, port);
+	answer_open(file, O_WRONLY);
+	assert_int_equal(reply_code(c), 150);
+	write_all(fd, "abc", 3);
+	assert_int_equal(reply_code(c), 426);
+	/* What had come stays, so that the client can go on from there. */
+	assert_int_equal(fstat(file, &st), 0);
+	assert_int_equal(st.st_size, 3);
+	close(fd);
+	close(file);
+	disconnect(c);
+}
+
+static void
+a_full_disk_is_told(void **state)
+{
+	struct client *c = login();
+	char *bytes = random_bytes(FILE_LIMIT + 1);
+
+	(void)state;
+	for (int memory = 0; memory <= 1; memory++) {
+		int file = temporary(memory);
+		upload(c, file, false, bytes, FILE_LIMIT, 226);
+		close(file);
+		file = temporary(memory);
+		upload(c, file, false, bytes, FILE_LIMIT + 1, 552);
+		close(file);
+	}
+	free(bytes);
+	disconnect(c);
+}
+
+static void
+digests_are_right(void **state)
+{
+	struct client *c = login();
+	int file = temporary(false);
+
+	(void)state;
+	assert_int_equal(pwrite(file, "123456789", 9, 0), 9);
+	SAYS(c, "OPTS HASH CRC32", 200);
+	say(c, "HASH f\r\n");
+	answer_open(file, O_RDONLY);
+	assert_int_equal(reply_code(c), 213);
+	assert_non_null(strcasestr(reply_text(c), "cbf43926"));
+	SAYS(c, "OPTS HASH MD5", 200);
+	say(c, "HASH f\r\n");
+	answer_open(file, O_RDONLY);
+	assert_int_equal(reply_code(c), 213);
+	assert_non_null(strcasestr(reply_text(c), "25f9e794323b453885f5181f1b624d0b"));
+	close(file);
+	disconnect(c);
+}
+
+/* Both orders in which the verdict and the monitor's word may come. */
+static void
+users_log_in(void **state)
+{
+	(void)state;
+	for (int monitor_first = 0; monitor_first <= 1; monitor_first++) {
+		struct client *c = connect_client(LISTENER_USERS);
+		SAYS(c, "USER jo", 331);
+		say(c, "PASS sesame\r\n");
+		struct message m = hear(&world.users, MSG_A_LOGIN);
+		assert_true(slice_equal(m.a_login.secret, SLICE("sesame")));
+		assert_true(slice_equal(m.a_login.user, SLICE("jo")));
+		struct message result = {.id = MSG_L_RESULT,
+					 .fd = -1,
+					 .l_result = {c->session, AUTH_OK, SLICE_NULL}};
+		if (monitor_first) {
+			admit(c, "jo");
+			usleep(50000);
+		}
+		tell(&world.users, result);
+		if (!monitor_first) {
+			usleep(50000);
+			admit(c, "jo");
+		}
+		assert_int_equal(reply_code(c), 230);
+		SAYS(c, "REIN", 220);
+		assert_int_equal(hear(&world.monitor, MSG_M_LOGOUT).m_logout.session, c->session);
+		SAYS(c, "PWD", 530);
+		disconnect(c);
+	}
+	struct client *c = connect_client(LISTENER_USERS);
+	SAYS(c, "USER jo", 331);
+	say(c, "PASS wrong\r\n");
+	hear(&world.users, MSG_A_LOGIN);
+	tell(&world.users, (struct message){.id = MSG_L_RESULT,
+					    .fd = -1,
+					    .l_result = {c->session, AUTH_NO, SLICE_NULL}});
+	assert_int_equal(reply_code(c), 530);
+	disconnect(c);
+}
+
+static void
+pam_asks_and_judges(void **state)
+{
+	struct client *c = connect_client(LISTENER_PAM);
+	struct wire pam;
+	int channel;
+
+	(void)state;
+	say(c, "USER jo\r\n");
+	hear(&world.monitor, MSG_M_PAM);
+	make_channel(&pam, WIRE_AUTH, &channel);
+	tell(&world.monitor,
+	     (struct message){.id = MSG_W_PAM, .fd = channel, .w_pam = {c->session, 0}});
+	assert_int_equal(hear(&pam, MSG_A_LOGIN).a_login.with_secret, 0);
+	tell(&pam, (struct message){
+			   .id = MSG_L_PROMPT, .fd = -1, .l_prompt = {c->session, SLICE("Code:")}});
+	assert_int_equal(reply_code(c), 331);
+	say(c, "PASS 123\r\n");
+	assert_true(slice_equal(hear(&pam, MSG_A_SECRET).a_secret.secret, SLICE("123")));
+	tell(&pam, (struct message){.id = MSG_L_RESULT,
+				    .fd = -1,
+				    .l_result = {c->session, AUTH_OK, SLICE_NULL}});
+	admit(c, "jo");
+	assert_int_equal(reply_code(c), 230);
+	wire_deinit(&pam);
+	SAYS(c, "NOOP", 200);
+	disconnect(c);
+
+	/* One that dies has said no, which is told after PASS. */
+	c = connect_client(LISTENER_PAM);
+	say(c, "USER jo\r\n");
+	hear(&world.monitor, MSG_M_PAM);
+	make_channel(&pam, WIRE_AUTH, &channel);
+	tell(&world.monitor,
+	     (struct message){.id = MSG_W_PAM, .fd = channel, .w_pam = {c->session, 0}});
+	hear(&pam, MSG_A_LOGIN);
+	wire_deinit(&pam);
+	assert_int_equal(reply_code(c), 331);
+	SAYS(c, "PASS 123", 530);
+	disconnect(c);
+}
+
+static void
+a_silent_client_is_told_421(void **state)
+{
+	struct client *c = connect_client(LISTENER_HASTY);
+
+	(void)state;
+	assert_int_equal(reply_code(c), 421);
+	assert_int_equal(reply_code(c), 0);
+	disconnect(c);
+}
+
+/* Pipelined commands and FIN: all of it is answered. */
+static void
+input_may_end_early(void **state)
+{
+	struct client *c = login();
+
+	(void)state;
+	say(c, "NOOP\r\nPWD\r\nQUIT\r\n");
+	shutdown(c->fd, SHUT_WR);
+	assert_int_equal(reply_code(c), 200);
+	assert_int_equal(reply_code(c), 257);
+	assert_int_equal(reply_code(c), 221);
+	assert_int_equal(reply_code(c), 0);
+	disconnect(c);
+}
+
+static void
+a_lost_control_ends_a_transfer(void **state)
+{
+	struct client *c = login();
+	int file = temporary(true);
+	struct linger reset = {1, 0};
+	char byte;
+
+	(void)state;
+	uint16_t port = passive(c);
+	say(c, "STOR f\r\n");
+	int fd = connect_from(INADDR_LOOPBACK, port);
+	answer_open(file, O_WRONLY);
+	assert_int_equal(reply_code(c), 150);
+	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	disconnect(c);
+	wait_for(fd, POLLIN);
+	assert_true(recv(fd, &byte, 1, 0) <= 0);
+	close(fd);
+	close(file);
+}
+
+static void
+a_lost_agent_ends_its_sessions(void **state)
+{
+	struct client *idle = login(), *asks = login();
+	int channel;
+
+	(void)state;
+	say(asks, "SIZE f\r\n");
+	hear(&world.agent, MSG_F_STAT);
+	wire_deinit(&world.agent);
+	assert_int_equal(reply_code(idle), 421);
+	assert_int_equal(reply_code(asks) / 100, 4);
+	make_channel(&world.agent, WIRE_AGENT, &channel);
+	tell(&world.monitor, (struct message){.id = MSG_W_AGENT, .fd = channel, .w_agent = {7}});
+	close(asks->fd);
+	close(idle->fd);
+	hear(&world.monitor, MSG_M_ENDED);
+	hear(&world.monitor, MSG_M_ENDED);
+	free(asks);
+	free(idle);
+	disconnect(login());
+}
+
+/* A transfer that runs may end, an idle session is told at once. */
+static void
+draining_lets_transfers_end(void **state)
+{
+	struct client *idle = login(), *busy = login();
+	int file = temporary(true), status = -1;
+
+	(void)state;
+	uint16_t port = passive(busy);
+	say(busy, "STOR f\r\n");
+	int fd = connect_from(INADDR_LOOPBACK, port);
+	answer_open(file, O_WRONLY);
+	assert_int_equal(reply_code(busy), 150);
+	tell(&world.monitor, (struct message){.id = MSG_W_DRAIN, .fd = -1, .w_drain = {5}});
+	assert_int_equal(reply_code(idle), 421);
+	write_all(fd, "abc", 3);
+	close(fd);
+	assert_int_equal(reply_code(busy), 226);
+	assert_int_equal(reply_code(busy), 421);
+	close(idle->fd);
+	close(busy->fd);
+	free(idle);
+	free(busy);
+	close(file);
+	assert_int_equal(waitpid(world.pid, &status, 0), world.pid);
+	assert_int_equal(status, 0);
+	wire_deinit(&world.monitor);
+	wire_deinit(&world.agent);
+	wire_deinit(&world.users);
+}
+
+/* Its monitor is gone: so is it, whatever runs. */
+static void
+it_ends_with_the_monitor(void **state)
+{
+	struct client *c = login();
+	int status = -1;
+
+	(void)state;
+	passive(c);
+	wire_deinit(&world.monitor);
+	assert_int_equal(waitpid(world.pid, &status, 0), world.pid);
+	assert_int_equal(status, 0);
+	close(c->fd);
+	free(c);
+	wire_deinit(&world.agent);
+	wire_deinit(&world.users);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, start_worker, stop_worker)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(input_may_end_early),
+		TEST(downloads_are_exact),
+		TEST(uploads_are_exact),
+		TEST(text_is_translated),
+		TEST(segments_and_resumes),
+		TEST(a_stranger_gets_nothing),
+		TEST(nobody_comes),
+		TEST(only_files_are_files),
+		TEST(listings_come_through_pipes),
+		TEST(abor_ends_a_download),
+		TEST(a_broken_upload_is_told),
+		TEST(a_stalled_upload_is_ended),
+		TEST(a_full_disk_is_told),
+		TEST(digests_are_right),
+		TEST(users_log_in),
+		TEST(pam_asks_and_judges),
+		TEST(a_silent_client_is_told_421),
+		TEST(a_lost_control_ends_a_transfer),
+		TEST(a_lost_agent_ends_its_sessions),
+		cmocka_unit_test_setup(draining_lets_transfers_end, start_worker),
+		cmocka_unit_test_setup(it_ends_with_the_monitor, start_worker),
+	};
+
+	if (!getenv("WHARF_WORKER"))
+		return 77;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
