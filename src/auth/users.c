@@ -114,7 +114,7 @@ judge(struct checker *c, const struct message *m)
 
 	auth_wipe(&c->auth->worker);
 	auth_answer(c->auth, session, right ? AUTH_OK : u ? AUTH_NO : AUTH_UNKNOWN, SLICE_NULL);
-	if (right)
+	if (right && u)
 		send_identity(c->auth, session, u);
 }
 
@@ -191,24 +191,33 @@ confine(const struct auth *a)
 	return r;
 }
 
+/* Until the monitor is gone. */
+static void
+serve(struct checker *c)
+{
+	enum auth_event event;
+
+	while ((event = auth_wait(c->auth, -1)) != AUTH_ENDED) {
+		if (event == AUTH_WORKER)
+			take_from_worker(c);
+		else if (!take_from_monitor(c))
+			return;
+	}
+}
+
 int
 users_serve(struct auth *a)
 {
+	const struct message ready = {.id = MSG_I_READY, .fd = -1};
 	struct checker c = {.auth = a};
-	enum auth_event event;
+	int status = EX_OSERR;
 
-	if (make_dummy(&c) < 0 || confine(a) < 0)
-		return EX_OSERR;
-	if (wire_send(&a->monitor, &(struct message){.id = MSG_I_READY, .fd = -1}) < 0)
-		return EX_OSERR;
-	a->monitor.phase = WIRE_SERVING;
-	while ((event = auth_wait(a, -1)) != AUTH_ENDED) {
-		if (event == AUTH_WORKER)
-			take_from_worker(&c);
-		else if (!take_from_monitor(&c))
-			break;
+	if (make_dummy(&c) == 0 && confine(a) == 0 && wire_send(&a->monitor, &ready) == 0) {
+		a->monitor.phase = WIRE_SERVING;
+		serve(&c);
+		status = EX_OK;
 	}
 	users_free(&c.users);
 	free(c.work);
-	return EX_OK;
+	return status;
 }

@@ -87,7 +87,8 @@ read_configuration(struct monitor *m, const char *file, bool try_world)
 
 	if (r == 0 && try_world && conf_try_world(m->conf, false, &report) > 0)
 		r = CONF_MISTAKES;
-	fwrite(report.text.data, 1, report.text.len, stderr);
+	if (report.text.len)
+		fwrite(report.text.data, 1, report.text.len, stderr);
 	conf_report_deinit(&report);
 	if (r < 0)
 		fprintf(stderr, "%s: %s\n", file, strerror(-r));

@@ -111,7 +111,7 @@ int
 world_empty_directory(const struct monitor *m)
 {
 	const char *path = m->server->empty_directory;
-	struct stat st;
+	struct stat st = {0};
 
 	if (!m->as_root)
 		return 0;

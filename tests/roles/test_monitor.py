@@ -9,6 +9,8 @@ and everything without root as the user nobody.
 """
 import atexit, os, pwd, random, re, shutil, signal, socket, statistics, subprocess, sys, tempfile, time, warnings
 
+# A process that is not dumpable can't be searched for leaks by its helper.
+os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=0")
 warnings.simplefilter("ignore", DeprecationWarning)
 import crypt
 
@@ -44,12 +46,12 @@ class Client:
 class Daemon:
     """wharfd in a folder of its own, beside the stand-ins."""
 
-    def __init__(self, options="", uid=None, users=True):
+    def __init__(self, options="", uid=None, worker=None, port=None):
         self.folder = tempfile.mkdtemp(prefix="wharfd-test-")
         os.chmod(self.folder, 0o755)
-        self.port = random.randrange(21000, 21999)
+        self.port = port or random.randrange(21000, 21999)
         self.uid = uid
-        for source, name in ((sys.argv[1], "wharfd"), (sys.argv[2], "wharfd-auth"), (sys.argv[3], "wharfd-worker"),
+        for source, name in ((sys.argv[1], "wharfd"), (sys.argv[2], "wharfd-auth"), (worker or sys.argv[3], "wharfd-worker"),
                              (sys.argv[3], "wharfd-agent")):
             shutil.copy(source, os.path.join(self.folder, name))
         os.mkdir(self.path("home"), 0o755)
@@ -61,7 +63,7 @@ class Daemon:
                          f"locked:!{hash_of('sesame')}:2002:2002:{self.path('home')}::\n"
                          f"gone:{hash_of('sesame')}:2003:2003:{self.path('home')}::2001-01-01\n"
                          f"rootless:{hash_of('sesame')}:2004:2004:::\n"
-                         f"nowhere:{hash_of('sesame')}:2004:2004:/nonexistent::\n" if users else "")
+                         f"nowhere:{hash_of('sesame')}:2004:2004:/nonexistent::\n")
         with open(self.path("wharfd.conf"), "w") as f:
             f.write(f'listener main {{ address = "127.0.0.1" port = {self.port} }}\n'
                     f'workers = 2\nrun_as = nobody\nusers_file = "{self.path("users")}"\n'
@@ -74,7 +76,8 @@ class Daemon:
         atexit.register(self.kill)
         self.process = subprocess.Popen([self.path("wharfd"), "-c", self.path("wharfd.conf")], user=uid, group=uid,
                                         extra_groups=[] if uid else None, stderr=subprocess.PIPE)
-        self.wait_for("a worker serves", 2)
+        if not worker and not port:
+            self.wait_for("a worker serves", 2)
 
     def kill(self):
         if self.process.poll() is None:
@@ -116,7 +119,7 @@ class Daemon:
         return [(int(line.split()[0]), line.split()[1]) for line in out.splitlines()]
 
     def stop(self, expected=(), status=0):
-        if self.process.poll() is None:
+        if self.process.poll() is None and not status:
             self.process.send_signal(signal.SIGTERM)
         expect(self.process.wait(20), status)
         stderr = self.process.stderr.read().decode()
@@ -179,6 +182,14 @@ def test_usage():
             expect(run(*wrong).returncode, 64)
 
 
+def test_failing_start():
+    started = time.monotonic()
+    Daemon(worker="/bin/false").stop(status=71, expected=("a worker ended", "auth process ended", "cannot be told"))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        Daemon(port=taken.getsockname()[1]).stop(status=71, expected=("cannot be opened", "cannot start"))
+    assert time.monotonic() - started < 10
+
+
 def test_users(uid=None):
     d = Daemon(uid=uid)
     c = d.connect()
@@ -197,7 +208,7 @@ def test_users(uid=None):
     expect(login(c, "nowhere"), "refused 1")
     expect(login(c, "rootless"), "refused 1")
     expect(login(c, "low"), "refused 2" if uid is None and ROOT else "login low agent 4 rights ff")
-    expect_like(c.ask("about"), r"worker \d uid \d+ passive unknown environ 0")
+    expect_like(c.ask("about"), r"worker \d uid \d+ passive unknown environ (0|28)")
     for o in others + [c]:
         o.close()
     log = d.read_log()
@@ -438,10 +449,10 @@ def pam_logins(session):
 
 
 def main():
-    tests = [test_usage, test_users, test_time, test_limits, test_anonymous, test_hostile_worker, test_deaths, test_signals,
+    tests = [test_usage, test_failing_start, test_users, test_time, test_limits, test_anonymous, test_hostile_worker, test_deaths, test_signals,
              test_hanging_agent, test_pam]
     if ROOT:
-        tests.insert(2, lambda: test_users(NOBODY))
+        tests.insert(3, lambda: test_users(NOBODY))
     only = sys.argv[4:]
     for test in tests:
         if only and test.__name__ not in only:
