@@ -102,16 +102,35 @@ send_identity(struct auth *a, uint64_t session, const struct user *u)
 	wire_send(&a->monitor, &m);
 }
 
+/*
+ * NULL when the user may log in if his password is right, else why not.  It is asked before the
+ * password is looked at: all refusals are one to the client.
+ */
+static const char *
+policy_against(const struct auth *a, const struct user *u)
+{
+	if (user_is_locked(u))
+		return "locked";
+	if (user_is_expired(u, time(NULL)))
+		return "expired";
+	if (a->as_root && u->uid == 0 && !a->settings.allow_root)
+		return "uid 0";
+	return a->as_root && u->uid < a->settings.minimum_uid ? "uid below minimum_uid" : NULL;
+}
+
 static void
 judge(struct checker *c, const struct message *m)
 {
 	const struct a_login *login = &m->a_login;
 	const struct user *u = c->users ? users_find(c->users, login->user) : NULL;
-	bool usable = u && login->with_secret && !user_is_locked(u) &&
-		      !user_is_expired(u, time(NULL));
+	const char *against = u ? policy_against(c->auth, u) : NULL;
+	bool usable = u && !against && login->with_secret;
 	bool right = is_right(c, usable ? u->hash : SLICE_NULL, login->secret);
 	uint64_t session = login->session;
 
+	if (against)
+		LOG(INFO, "a user of the users file may not log in", LOG_NUM("session", session),
+		    LOG_BYTES("user", u->name), LOG_STR("why", against));
 	auth_wipe(&c->auth->worker);
 	auth_answer(c->auth, session, right ? AUTH_OK : u ? AUTH_NO : AUTH_UNKNOWN, SLICE_NULL);
 	if (right && u)
