@@ -15,7 +15,8 @@
 #include "logs.h"
 #include "worker.h"
 
-/* O_NOFOLLOW and the test for a regular file: a folder for logs may belong to somebody. */
+/* O_NOFOLLOW and the test for what it is, a file or a device: a folder for logs may belong to
+ * somebody. */
 static int
 open_file(const char *path)
 {
@@ -24,7 +25,9 @@ open_file(const char *path)
 		      O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY |
 			      O_NONBLOCK,
 		      0640);
-	int r = fd < 0 || fstat(fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? 0 : -EINVAL;
+	int r = fd < 0 || fstat(fd, &st) < 0                 ? -errno
+		: S_ISREG(st.st_mode) || S_ISCHR(st.st_mode) ? 0
+							     : -EINVAL;
 
 	if (r < 0) {
 		fd_close(&fd);

@@ -18,7 +18,7 @@
 /* What sessions have to finish a transfer when the daemon ends, in seconds. */
 #define DRAIN_SECONDS 5
 /* When workers, and after them agents and auth processes, are gone at the latest. */
-#define END_MS ((DRAIN_SECONDS + 4) * 1000ULL)
+#define END_MS ((DRAIN_SECONDS + 6) * 1000ULL)
 
 bool
 monitor_has_source(const struct monitor *m, enum word_source source)

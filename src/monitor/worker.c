@@ -21,7 +21,7 @@
 
 #define START_TIMEOUT_MS 30000
 /* What a worker has beyond the time that it was given to drain. */
-#define DRAIN_GRACE_MS 2000
+#define DRAIN_GRACE_MS 4000
 
 static void start_later(struct worker *w);
 
