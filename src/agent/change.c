@@ -2,8 +2,9 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * Requests that change folders and facts of files.  What acts on a last component opens its folder and acts there;
- * what acts on a file opens it first, so that it is one file whatever happens to its name meanwhile.
+ * Requests that change folders and facts of files.  What acts on a last component opens its folder
+ * and acts there; what acts on a file opens it first, so that it is one file whatever happens to
+ * its name meanwhile.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -93,7 +94,10 @@ do_unlink(struct agent *agent, const struct message *in, struct message *out, st
 	return r;
 }
 
-/* Renames to a name that is free.  Some file systems can't promise that; there it is looked up before. */
+/*
+ * Renames to a name that is free.  Some file systems can't promise that; there it is looked up
+ * before.
+ */
 static int
 rename_to_free(const struct place *from, const struct place *to)
 {
@@ -109,11 +113,12 @@ rename_to_free(const struct place *from, const struct place *to)
 }
 
 /*
- * A folder replaces nothing, and the kernel lets nothing else replace a folder.  To replace a file is to overwrite it,
- * and takes that right.
+ * A folder replaces nothing, and the kernel lets nothing else replace a folder.  To replace a file
+ * is to overwrite it, and takes that right.
  */
 static int
-rename_place(const struct agent *agent, const struct place *from, const struct place *to, bool replace)
+rename_place(const struct agent *agent, const struct place *from, const struct place *to,
+	     bool replace)
 {
 	struct stat st;
 	int r = rename_to_free(from, to);
@@ -156,7 +161,9 @@ open_to_change(const struct agent *agent, struct slice path, struct stat *st)
 
 	if (fd < 0)
 		return fd;
-	int r = fstat(fd, st) < 0 ? -errno : S_ISREG(st->st_mode) || S_ISDIR(st->st_mode) ? 0 : -EPERM;
+	int r = fstat(fd, st) < 0                              ? -errno
+		: S_ISREG(st->st_mode) || S_ISDIR(st->st_mode) ? 0
+							       : -EPERM;
 	if (r < 0)
 		fd_close(&fd);
 	return r < 0 ? r : fd;
@@ -171,7 +178,8 @@ open_again(const struct agent *agent, struct slice path, const struct stat *st)
 
 	if (fd == -EACCES && S_ISREG(st->st_mode))
 		fd = jail_open(agent->root, path, O_WRONLY, 0);
-	if (fd >= 0 && (fstat(fd, &now) < 0 || now.st_ino != st->st_ino || now.st_dev != st->st_dev)) {
+	if (fd >= 0 &&
+	    (fstat(fd, &now) < 0 || now.st_ino != st->st_ino || now.st_dev != st->st_dev)) {
 		fd_close(&fd);
 		return -ESTALE;
 	}
@@ -245,7 +253,7 @@ int
 do_utime(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
 {
 	const struct f_utime *f = &in->f_utime;
-	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { f->seconds, f->nanoseconds } };
+	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {f->seconds, f->nanoseconds}};
 	struct stat st;
 
 	(void)out;
@@ -272,7 +280,7 @@ do_utime(struct agent *agent, const struct message *in, struct message *out, str
 static int
 depth_of(const struct agent *agent, int folder)
 {
-	struct stat root, st;
+	struct stat root = {0}, st = {0};
 	int at = fcntl(folder, F_DUPFD_CLOEXEC, 0);
 	int depth = 0;
 
@@ -290,8 +298,9 @@ depth_of(const struct agent *agent, int folder)
 }
 
 /*
- * Appends a link's target as it is stored: relative, with ".." only at its front and no more of them than lead to the
- * jail's root.  So it means the same to programs of the host, which know of no jail, and leads none of them out.
+ * Appends a link's target as it is stored: relative, with ".." only at its front and no more of
+ * them than lead to the jail's root.  So it means the same to programs of the host, which know of
+ * no jail, and leads none of them out.
  */
 static int
 add_target(struct buf *out, struct slice target, int depth)

@@ -11,12 +11,12 @@
 
 #include "folder.h"
 
-#define BLOCK_BYTES (64 * 1024)
+#define BLOCK_BYTES (64UL * 1024)
 
 int
 folder_init(struct folder *folder, int fd)
 {
-	*folder = (struct folder){ .fd = fd, .block = malloc(BLOCK_BYTES) };
+	*folder = (struct folder){.fd = fd, .block = malloc(BLOCK_BYTES)};
 	if (folder->block)
 		return 0;
 	fd_close(&folder->fd);

@@ -16,7 +16,7 @@ struct folder {
 };
 
 struct folder_item {
-	struct slice name; /* with a NUL behind; holds until the next call */
+	struct slice name;  /* with a NUL behind; holds until the next call */
 	unsigned char type; /* DT_DIR, ... or DT_UNKNOWN */
 };
 

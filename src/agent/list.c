@@ -2,8 +2,9 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * F_LIST: a pipe and what fills it.  The thread that was asked begins at once, and where the pipe takes the whole
- * listing that was all; a longer one goes on in a thread of its own, which ends with EPIPE when nobody reads any more.
+ * F_LIST: a pipe and what fills it.  The thread that was asked begins at once, and where the pipe
+ * takes the whole listing that was all; a longer one goes on in a thread of its own, which ends
+ * with EPIPE when nobody reads any more.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +17,7 @@
 #include "lister.h"
 
 #define LISTERS_MAX 256
-#define STACK_BYTES (256 * 1024)
+#define STACK_BYTES (256UL * 1024)
 #define PIPE_BYTES  (256 * 1024)
 #define CHUNKS      4 /* of work in a thread that others wait for */
 
@@ -72,13 +73,17 @@ start_thread(struct job *job)
 	return -r;
 }
 
-/* Begins, and takes care of the rest.  0 or a negative errno; the job is not the caller's any more. */
+/*
+ * Begins, and takes care of the rest.  0 or a negative errno; the job is not the caller's any more.
+ */
 static int
 run(struct job *job)
 {
 	int r = lister_run(&job->lister, CHUNKS);
 
-	/* Most listings fit; for the others a larger pipe saves turns, where the user may have one. */
+	/*
+	 * Most listings fit; for the others a larger pipe saves turns, where the user may have one.
+	 */
 	if (r == LISTER_MORE && fcntl(job->lister.pipe, F_SETPIPE_SZ, PIPE_BYTES) > 0)
 		r = lister_run(&job->lister, CHUNKS);
 	if (r == LISTER_MORE) {

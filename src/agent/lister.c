@@ -20,7 +20,7 @@
 
 #include "lister.h"
 
-#define CHUNK_BYTES (32 * 1024)
+#define CHUNK_BYTES (32UL * 1024)
 
 /* The folder's virtual path with a name behind it, NUL-terminated, in *out. */
 static int
@@ -68,18 +68,19 @@ type_of(mode_t mode)
 }
 
 static struct entry
-entry_of(const struct lister *l, struct slice name, const struct stat *st, const struct stat *parent)
+entry_of(const struct lister *l, struct slice name, const struct stat *st,
+	 const struct stat *parent)
 {
-	struct entry e = { .name = name,
-			   .type = type_of(st->st_mode),
-			   .mode = st->st_mode,
-			   .uid = st->st_uid,
-			   .gid = st->st_gid,
-			   .size = (uint64_t)st->st_size,
-			   .nlink = st->st_nlink,
-			   .dev = st->st_dev,
-			   .ino = st->st_ino,
-			   .mtime = st->st_mtime };
+	struct entry e = {.name = name,
+			  .type = type_of(st->st_mode),
+			  .mode = st->st_mode,
+			  .uid = st->st_uid,
+			  .gid = st->st_gid,
+			  .size = (uint64_t)st->st_size,
+			  .nlink = st->st_nlink,
+			  .dev = st->st_dev,
+			  .ino = st->st_ino,
+			  .mtime = st->st_mtime};
 
 	look_owners(l->agent, e.uid, e.gid, &e.owner, &e.group);
 	if (l->form == LIST_FACTS && (l->facts & FACT_PERM))
@@ -101,7 +102,10 @@ add_entry(struct lister *l, const struct entry *e)
 	buf_add(&l->out, "\r\n", 2);
 }
 
-/* MLSD tells of a link what it leads to in the jail, and of one that leads nowhere that it is a link. */
+/*
+ * MLSD tells of a link what it leads to in the jail, and of one that leads nowhere that it is a
+ * link.
+ */
 static void
 follow(const struct lister *l, struct slice name, struct stat *st)
 {
@@ -117,7 +121,10 @@ follow(const struct lister *l, struct slice name, struct stat *st)
 	buf_deinit(&path);
 }
 
-/* Writes the line of a name in the folder `at`, shown as `shown`.  A name that is gone by now is left out. */
+/*
+ * Writes the line of a name in the folder `at`, shown as `shown`.  A name that is gone by now is
+ * left out.
+ */
 static void
 add_name(struct lister *l, int at, struct slice name, struct slice shown)
 {
@@ -131,12 +138,15 @@ add_name(struct lister *l, int at, struct slice name, struct slice shown)
 	struct entry e = entry_of(l, shown, &st, &l->st);
 	if (S_ISLNK(st.st_mode) && l->form == LIST_LONG) {
 		ssize_t n = readlinkat(at, name.p, target, sizeof(target));
-		e.target = (struct slice){ target, n < 0 ? 0 : (size_t)n };
+		e.target = (struct slice){target, n < 0 ? 0 : (size_t)n};
 	}
 	add_entry(l, &e);
 }
 
-/* The folder itself and the one above, which can't be read by ".." without a chroot: at the root both are one. */
+/*
+ * The folder itself and the one above, which can't be read by ".." without a chroot: at the root
+ * both are one.
+ */
 static void
 add_dots(struct lister *l)
 {
@@ -160,7 +170,7 @@ add_below(struct lister *l, struct slice name)
 {
 	struct buf path = BUF_INIT;
 
-	if (l->depth == LISTER_DEPTH_MAX)
+	if (l->depth == LISTER_DEPTH_MAX || l->n_waiting == LISTER_WAITING_MAX)
 		return 0;
 	/* The array grows by doubling: its number is a power of two whenever there is no room. */
 	if ((l->n_waiting & (l->n_waiting - 1)) == 0) {
@@ -178,7 +188,7 @@ add_below(struct lister *l, struct slice name)
 		buf_deinit(&path);
 		return -ENOMEM;
 	}
-	l->waiting[l->n_waiting++] = (struct lister_below){ path.data, l->depth + 1 };
+	l->waiting[l->n_waiting++] = (struct lister_below){path.data, l->depth + 1};
 	l->n_below++;
 	return 0;
 }
@@ -190,7 +200,8 @@ is_folder(const struct lister *l, const struct folder_item *item)
 
 	if (item->type != DT_UNKNOWN)
 		return item->type == DT_DIR;
-	return fstatat(l->folder.fd, item->name.p, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+	return fstatat(l->folder.fd, item->name.p, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISDIR(st.st_mode);
 }
 
 /* Writes one name.  0 or a negative errno. */
@@ -226,7 +237,7 @@ compare_rows(const void *a, const void *b, void *arg)
 static int
 keep_row(struct lister *l, const struct folder_item *item)
 {
-	struct lister_row row = { (uint32_t)l->names.len, (uint32_t)item->name.n, item->type, 0 };
+	struct lister_row row = {(uint32_t)l->names.len, (uint32_t)item->name.n, item->type, 0};
 	struct stat st;
 
 	if ((l->n_rows & (l->n_rows - 1)) == 0) {
@@ -236,7 +247,8 @@ keep_row(struct lister *l, const struct folder_item *item)
 			return -ENOMEM;
 		l->rows = rows;
 	}
-	if ((l->flags & LIST_BY_TIME) && fstatat(l->folder.fd, item->name.p, &st, AT_SYMLINK_NOFOLLOW) == 0)
+	if ((l->flags & LIST_BY_TIME) &&
+	    fstatat(l->folder.fd, item->name.p, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		row.mtime = st.st_mtime;
 	buf_add(&l->names, item->name.p, item->name.n + 1);
 	l->rows[l->n_rows++] = row;
@@ -272,7 +284,8 @@ collect(struct lister *l)
 	l->streaming = r != FOLDER_END;
 	if (!l->streaming && l->n_rows)
 		qsort_r(l->rows, l->n_rows, sizeof(l->rows[0]), compare_rows, l);
-	if (!l->pattern[0] && (l->form == LIST_FACTS || (l->form == LIST_LONG && (l->flags & LIST_ALL))))
+	if (!l->pattern[0] &&
+	    (l->form == LIST_FACTS || (l->form == LIST_LONG && (l->flags & LIST_ALL))))
 		add_dots(l);
 	return buf_error(&l->out);
 }
@@ -283,7 +296,9 @@ enter(struct lister *l, const struct lister_below *below)
 {
 	struct buf path = BUF_INIT;
 	int r = join(&path, l, slice_of(below->path), SLICE_NULL);
-	int fd = r < 0 ? r : jail_open(l->agent->root, buf_slice(&path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	int fd = r < 0 ? r
+		       : jail_open(l->agent->root, buf_slice(&path),
+				   O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 
 	buf_deinit(&path);
 	if (fd < 0)
@@ -327,7 +342,10 @@ go_on(struct lister *l)
 	return r == -ENOMEM ? r : 0;
 }
 
-/* Writes lines into l->out, a chunk or those of a folder's worth of names at most.  0 or a negative errno. */
+/*
+ * Writes lines into l->out, a chunk or those of a folder's worth of names at most.  0 or a negative
+ * errno.
+ */
 static int
 produce(struct lister *l)
 {
@@ -337,7 +355,7 @@ produce(struct lister *l)
 	for (size_t i = 0; r == 0 && l->out.len < CHUNK_BYTES && i < LISTER_SORTED_MAX; i++) {
 		if (l->next_row < l->n_rows) {
 			const struct lister_row *row = &l->rows[l->next_row++];
-			item.name = (struct slice){ l->names.data + row->at, row->len };
+			item.name = (struct slice){l->names.data + row->at, row->len};
 			item.type = row->type;
 			r = write_item(l, &item);
 		} else if (l->streaming) {
@@ -424,7 +442,7 @@ list_one(struct lister *l, struct slice path)
 static int
 list_folder(struct lister *l, int fd, struct slice path)
 {
-	struct stat root;
+	struct stat root = {0};
 	int r = folder_init(&l->folder, fd);
 
 	if (r == 0 && (fstat(l->folder.fd, &l->st) < 0 || fstat(l->agent->root, &root) < 0))
@@ -436,18 +454,19 @@ list_folder(struct lister *l, int fd, struct slice path)
 }
 
 int
-lister_init(struct lister *l, const struct agent *agent, const struct f_list *f, int pipe, bool *is_file)
+lister_init(struct lister *l, const struct agent *agent, const struct f_list *f, int pipe,
+	    bool *is_file)
 {
-	*l = (struct lister){ .agent = agent,
-			      .pipe = pipe,
-			      .form = f->form,
-			      .flags = f->flags,
-			      .facts = f->facts,
-			      .path = slice_dup(f->path),
-			      .pattern = slice_dup(f->pattern),
-			      .prefix = slice_dup(f->prefix),
-			      .now = time(NULL),
-			      .folder.fd = -1 };
+	*l = (struct lister){.agent = agent,
+			     .pipe = pipe,
+			     .form = f->form,
+			     .flags = f->flags,
+			     .facts = f->facts,
+			     .path = slice_dup(f->path),
+			     .pattern = slice_dup(f->pattern),
+			     .prefix = slice_dup(f->prefix),
+			     .now = time(NULL),
+			     .folder.fd = -1};
 	*is_file = false;
 	if (!l->path || !l->pattern || !l->prefix)
 		return -ENOMEM;

@@ -2,14 +2,17 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * A listing on its way into a pipe.  lister_run() writes until the pipe is full and goes on from there at the next call,
- * so that the thread that was asked for it can begin, and a thread of its own has to go on only with a long one.
+ * A listing on its way into a pipe.  lister_run() writes until the pipe is full and goes on from
+ * there at the next call, so that the thread that was asked for it can begin, and a thread of its
+ * own has to go on only with a long one.
  *
- * A folder of up to 10,000 names is sorted, by name or by time; a larger one comes in the order of the file system,
- * so that memory stays flat: one block of names and one of lines.  A recursive listing enters folders up to 16 deep and
- * ends after 1,000,000 names.
+ * A folder of up to 10,000 names is sorted, by name or by time; a larger one comes in the order of
+ * the file system, so that memory stays flat: one block of names and one of lines.  A recursive
+ * listing enters folders up to 16 deep, remembers 16,384 of them at a time, and ends after
+ * 1,000,000 names.
  *
- * Names with CR or LF are left out where a line is a name (NLST, MLSD): a client would take them for two.
+ * Names with CR or LF are left out where a line is a name (NLST, MLSD): a client would take them
+ * for two.
  */
 #ifndef WHARF_AGENT_LISTER_H
 #define WHARF_AGENT_LISTER_H
@@ -20,9 +23,10 @@
 #include "agent.h"
 #include "folder.h"
 
-#define LISTER_SORTED_MAX 10000
-#define LISTER_DEPTH_MAX  16
-#define LISTER_NAMES_MAX  1000000
+#define LISTER_SORTED_MAX  10000
+#define LISTER_DEPTH_MAX   16
+#define LISTER_WAITING_MAX 16384
+#define LISTER_NAMES_MAX   1000000
 
 /* A name that waits to be sorted and written. */
 struct lister_row {
@@ -64,15 +68,17 @@ struct lister {
 };
 
 /*
- * Begins the listing that f asks for: opens the folder, or writes the one line of a file into l->out.  Takes over
- * `pipe`, also in case of an error, the write end of a pipe.  0 or a negative errno; *is_file tells what the path was.
+ * Begins the listing that f asks for: opens the folder, or writes the one line of a file into
+ * l->out.  Takes over `pipe`, also in case of an error, the write end of a pipe.  0 or a negative
+ * errno; *is_file tells what the path was.
  */
-int lister_init(struct lister *l, const struct agent *agent, const struct f_list *f, int pipe, bool *is_file);
+int lister_init(struct lister *l, const struct agent *agent, const struct f_list *f, int pipe,
+		bool *is_file);
 void lister_deinit(struct lister *l);
 
 /*
- * Goes on.  0 when the listing is complete; LISTER_MORE when the pipe is full, or after so many chunks of work (32 KiB
- * of lines, or 10,000 names where a pattern fits few); or a negative errno.
+ * Goes on.  0 when the listing is complete; LISTER_MORE when the pipe is full, or after so many
+ * chunks of work (32 KiB of lines, or 10,000 names where a pattern fits few); or a negative errno.
  */
 enum { LISTER_MORE = 1 };
 int lister_run(struct lister *l, size_t chunks);

@@ -15,7 +15,8 @@
 #include "agent.h"
 
 void
-look_owners(const struct agent *agent, uint32_t uid, uint32_t gid, struct slice *owner, struct slice *group)
+look_owners(const struct agent *agent, uint32_t uid, uint32_t gid, struct slice *owner,
+	    struct slice *group)
 {
 	switch (agent->settings.list_owners) {
 	case WORD_list_owners_names:
@@ -41,7 +42,10 @@ is_in_group(const struct identity *who, uint32_t gid)
 	return is;
 }
 
-/* The three bits of a mode that count for this user.  Nobody here has a capability, so root is a user too. */
+/*
+ * The three bits of a mode that count for this user.  Nobody here has a capability, so root is a
+ * user too.
+ */
 static unsigned
 own_bits(const struct agent *agent, const struct stat *st)
 {
@@ -60,7 +64,8 @@ is_movable(const struct agent *agent, const struct stat *st, const struct stat *
 {
 	if (!parent || (own_bits(agent, parent) & 3) != 3)
 		return false;
-	return !(parent->st_mode & S_ISVTX) || st->st_uid == agent->who.uid || parent->st_uid == agent->who.uid;
+	return !(parent->st_mode & S_ISVTX) || st->st_uid == agent->who.uid ||
+	       parent->st_uid == agent->who.uid;
 }
 
 unsigned
@@ -71,16 +76,16 @@ look_perm(const struct agent *agent, const struct stat *st, const struct stat *p
 		unsigned perm, bits, right;
 		bool folder;
 	} rows[] = {
-		{ PERM_RETRIEVE, 4, RIGHT(read), false },   { PERM_APPEND, 2, RIGHT(overwrite), false },
-		{ PERM_STORE, 2, RIGHT(overwrite), false }, { PERM_ENTER, 1, 0, true },
-		{ PERM_LIST, 5, RIGHT(list), true },	    { PERM_CREATE, 3, RIGHT(write), true },
-		{ PERM_MKDIR, 3, RIGHT(mkdir), true },	    { PERM_PURGE, 3, RIGHT(delete), true },
+		{PERM_RETRIEVE, 4, RIGHT(read), false},   {PERM_APPEND, 2, RIGHT(overwrite), false},
+		{PERM_STORE, 2, RIGHT(overwrite), false}, {PERM_ENTER, 1, 0, true},
+		{PERM_LIST, 5, RIGHT(list), true},        {PERM_CREATE, 3, RIGHT(write), true},
+		{PERM_MKDIR, 3, RIGHT(mkdir), true},      {PERM_PURGE, 3, RIGHT(delete), true},
 	};
 	unsigned bits = own_bits(agent, st), perm = 0;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (rows[i].folder == S_ISDIR(st->st_mode) && (bits & rows[i].bits) == rows[i].bits &&
-		    agent_may(agent, rows[i].right))
+		if (rows[i].folder == S_ISDIR(st->st_mode) &&
+		    (bits & rows[i].bits) == rows[i].bits && agent_may(agent, rows[i].right))
 			perm |= rows[i].perm;
 	if (is_movable(agent, st, parent)) {
 		perm |= agent_may(agent, RIGHT(delete)) ? PERM_DELETE : 0;
@@ -90,11 +95,12 @@ look_perm(const struct agent *agent, const struct stat *st, const struct stat *p
 }
 
 /*
- * What a path leads to, or the link itself where it leads nowhere.  *in_folder: whether it has a parent, whose facts
- * are in *parent then.
+ * What a path leads to, or the link itself where it leads nowhere.  *in_folder: whether it has a
+ * parent, whose facts are in *parent then.
  */
 static int
-look_at(const struct agent *agent, struct slice path, struct stat *st, struct stat *parent, bool *in_folder)
+look_at(const struct agent *agent, struct slice path, struct stat *st, struct stat *parent,
+	bool *in_folder)
 {
 	struct slice base;
 	char name[NAME_MAX + 1];

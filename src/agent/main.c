@@ -2,8 +2,9 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * wharfd-agent: the user's hands.  It is told who it is, enters its jail for good, and then opens, lists and changes
- * files for workers, which get descriptors from it.  Descriptor 2 is the log, 3 the channel to the monitor.
+ * wharfd-agent: the user's hands.  It is told who it is, enters its jail for good, and then opens,
+ * lists and changes files for workers, which get descriptors from it.  Descriptor 2 is the log, 3
+ * the channel to the monitor.
  */
 #include <errno.h>
 #include <malloc.h>
@@ -22,7 +23,7 @@
 #define LOG_FD     2
 #define MONITOR_FD 3
 
-static struct agent agent = { .root = -1 };
+static struct agent agent = {.root = -1};
 
 /* Keeps what G_START says.  0 or a negative errno. */
 static int
@@ -40,7 +41,7 @@ keep_identity(const struct g_start *start)
 	for (size_t i = 0; i < n; i++)
 		groups[i] = wire_ids_get(start->groups, i);
 	agent.as_root = start->as_root != 0;
-	agent.who = (struct identity){ start->uid, start->gid, groups, n };
+	agent.who = (struct identity){start->uid, start->gid, groups, n};
 	return settings_decode(&agent.settings, start->settings);
 }
 
@@ -66,7 +67,10 @@ read_names(void)
 	return r < 0 ? r : names_read_groups(&agent.groups, "/etc/group");
 }
 
-/* Everything between the first message and the answer to it.  0 or a negative errno, and then *what is the step. */
+/*
+ * Everything between the first message and the answer to it.  0 or a negative errno, and then *what
+ * is the step.
+ */
 static int
 enter_jail(const char **what)
 {
@@ -96,10 +100,12 @@ enter_jail(const char **what)
 static int
 report(struct wire *monitor, int error, const char *what)
 {
-	const struct message m = { .id = MSG_R_READY, .fd = -1, .r_ready = { (uint32_t)-error, slice_of(what) } };
+	const struct message m = {
+		.id = MSG_R_READY, .fd = -1, .r_ready = {(uint32_t)-error, slice_of(what)}};
 
 	if (error < 0)
-		LOG(ERROR, "the agent can't enter its jail", LOG_STR("step", what), LOG_ERRNO(error));
+		LOG(ERROR, "the agent can't enter its jail", LOG_STR("step", what),
+		    LOG_ERRNO(error));
 	return wire_send(monitor, &m);
 }
 

@@ -33,7 +33,7 @@ names_add(struct names *names, uint32_t id, const char *name)
 			return -ENOMEM;
 		names->rows = rows;
 	}
-	names->rows[names->n++] = (struct names_row){ id, (uint32_t)names->text.len };
+	names->rows[names->n++] = (struct names_row){id, (uint32_t)names->text.len};
 	buf_add(&names->text, name, strlen(name) + 1);
 	return buf_error(&names->text);
 }
@@ -59,7 +59,7 @@ names_read(struct names *names, const char *path, int (*add_next)(struct names *
 {
 	int r = 0;
 
-	*names = (struct names){ 0 };
+	*names = (struct names){0};
 	FILE *file = fopen(path, "re");
 	if (!file)
 		return errno == ENOENT ? 0 : -errno;
@@ -92,7 +92,7 @@ names_deinit(struct names *names)
 {
 	buf_deinit(&names->text);
 	free(names->rows);
-	*names = (struct names){ 0 };
+	*names = (struct names){0};
 }
 
 struct slice

@@ -2,8 +2,8 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * Names of users or of groups by their number, and back, from a table that is made before the jail: in there, looking
- * one up would load what a client uploaded (attack E03).
+ * Names of users or of groups by their number, and back, from a table that is made before the jail:
+ * in there, looking one up would load what a client uploaded (attack E03).
  */
 #ifndef WHARF_AGENT_NAMES_H
 #define WHARF_AGENT_NAMES_H
@@ -18,16 +18,21 @@
 /* The most rows that are kept of one file. */
 #define NAMES_MAX 65536
 
+struct names_row {
+	uint32_t id;
+	uint32_t at; /* of the name in names.text */
+};
+
 struct names {
-	struct buf text; /* all names, each with a NUL behind */
-	struct names_row {
-		uint32_t id;
-		uint32_t at; /* in text */
-	} *rows;                     /* by id */
+	struct buf text;        /* all names, each with a NUL behind */
+	struct names_row *rows; /* by id */
 	size_t n;
 };
 
-/* Reads a file in the form of passwd(5) or group(5).  0 or a negative errno; a file that is not there is empty. */
+/*
+ * Reads a file in the form of passwd(5) or group(5).  0 or a negative errno; a file that is not
+ * there is empty.
+ */
 int names_read_users(struct names *names, const char *path);
 int names_read_groups(struct names *names, const char *path);
 void names_deinit(struct names *names);

@@ -33,15 +33,18 @@ open_existing(const struct agent *agent, struct slice path, int flags, struct st
 
 	if (fd < 0)
 		return fd;
-	int r = fstat(fd, st) < 0 ? -errno : S_ISREG(st->st_mode) ? 0 : S_ISDIR(st->st_mode) ? -EISDIR : -ENXIO;
+	int r = fstat(fd, st) < 0      ? -errno
+		: S_ISREG(st->st_mode) ? 0
+		: S_ISDIR(st->st_mode) ? -EISDIR
+				       : -ENXIO;
 	if (r < 0)
 		fd_close(&fd);
 	return r < 0 ? r : fd;
 }
 
 /*
- * Opens to write.  Whether the file is new is known, not guessed: it is either made with O_EXCL or opened without
- * O_CREAT, and a name that comes or goes between the two is tried again.
+ * Opens to write.  Whether the file is new is known, not guessed: it is either made with O_EXCL or
+ * opened without O_CREAT, and a name that comes or goes between the two is tried again.
  */
 static int
 open_to_write(const struct agent *agent, const struct f_open *in, bool *created, struct stat *st)
@@ -107,13 +110,14 @@ int
 do_open(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
 {
 	const struct f_open *f = &in->f_open;
-	struct stat st = { 0 };
+	struct stat st = {0};
 	bool created = false;
 	int fd = -EINVAL;
 
 	out->r_opened.name = f->path;
 	if ((f->how & (OPEN_READ | OPEN_WRITE)) == OPEN_READ) {
-		fd = agent_may(agent, RIGHT(read)) ? open_existing(agent, f->path, O_RDONLY, &st) : -EACCES;
+		fd = agent_may(agent, RIGHT(read)) ? open_existing(agent, f->path, O_RDONLY, &st)
+						   : -EACCES;
 	} else if ((f->how & (OPEN_READ | OPEN_WRITE)) == OPEN_WRITE && (f->how & OPEN_UNIQUE)) {
 		fd = open_unique(agent, f, scratch);
 		created = fd >= 0;

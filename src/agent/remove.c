@@ -2,12 +2,14 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * Removing a folder with all that is in it.  Two descriptors are open, whatever the depth (attack E07): the way
- * down is remembered as a row a level, and each step back up through ".." must end where the way down came from.
- * No link is followed and no mount is entered.  A hidden name is not removed, so its folder stays.
+ * Removing a folder with all that is in it.  Two descriptors are open, whatever the depth (attack
+ * E07): the way down is remembered as a row a level, and each step back up through ".." must end
+ * where the way down came from. No link is followed and no mount is entered.  A hidden name is not
+ * removed, so its folder stays.
  *
- * Landlock looks at every folder above at each call, so a deep tree would take the square of its depth.  What lies
- * deeper than HOIST_DEPTH is moved to the top of the tree first: it is to be removed anyway.
+ * Landlock looks at every folder above at each call, so a deep tree would take the square of its
+ * depth.  What lies deeper than HOIST_DEPTH is moved to the top of the tree first: it is to be
+ * removed anyway.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -58,7 +60,10 @@ open_folder(const struct walk *w, int at, const char *name)
 	return r < 0 ? r : fd;
 }
 
-/* Moves a folder of the deepest one to the top, under a name that is free.  Returns whether that was possible. */
+/*
+ * Moves a folder of the deepest one to the top, under a name that is free.  Returns whether that
+ * was possible.
+ */
 static bool
 hoist(struct walk *w, struct slice name)
 {
@@ -92,7 +97,7 @@ go_down(struct walk *w, struct slice name)
 	}
 	if (fstat(w->folder.fd, &st) < 0)
 		return -errno;
-	w->levels[w->depth] = (struct level){ st.st_dev, st.st_ino, w->names.len };
+	w->levels[w->depth] = (struct level){st.st_dev, st.st_ino, w->names.len};
 	buf_add(&w->names, name.p, name.n + 1);
 	if (buf_error(&w->names) < 0)
 		return -ENOMEM;
@@ -179,7 +184,7 @@ empty(struct walk *w)
 int
 remove_tree(const struct agent *agent, int parent, const char *name)
 {
-	struct walk w = { .agent = agent, .top = -1 };
+	struct walk w = {.agent = agent, .top = -1};
 	struct stat st;
 
 	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)

@@ -2,8 +2,9 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * Answering workers.  Each channel has a few identical threads that all wait on its socket, so that the kernel is the
- * queue, and one that hangs on a dead disk leaves the others.  What may be asked is the table of requests.
+ * Answering workers.  Each channel has a few identical threads that all wait on its socket, so that
+ * the kernel is the queue, and one that hangs on a dead disk leaves the others.  What may be asked
+ * is the table of requests.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,11 +21,11 @@
 #include "agent.h"
 
 #define THREADS     4
-#define STACK_BYTES (256 * 1024)
+#define STACK_BYTES (256UL * 1024)
 
 struct request {
 	enum message_id answer;
-	unsigned right;     /* what it needs of settings.rights; 0 for nothing, or for the handler to say */
+	unsigned right;     /* of settings.rights; 0: none, or the handler's business */
 	size_t path, path2; /* where its paths are in struct message, or 0 */
 	size_t id;          /* where its id is */
 	size_t answer_id, answer_error;
@@ -32,24 +33,26 @@ struct request {
 };
 
 #define AT(field) offsetof(struct message, field)
-#define REQUEST(NAME, name, ANSWER, answer, right, path, path2, handler)                             \
-	[MSG_##NAME] = { MSG_##ANSWER, right, path, path2, AT(name.id), AT(answer.id), AT(answer.error), \
-			 handler },
+#define REQUEST(NAME, name, ANSWER, answer, right, path, path2, handler)                   \
+	[MSG_##NAME] = {MSG_##ANSWER,     right,  path, path2, AT(name.id), AT(answer.id), \
+			AT(answer.error), handler}
 
 static const struct request requests[MSG_COUNT] = {
-	REQUEST(F_OPEN, f_open, R_OPENED, r_opened, 0, AT(f_open.path), 0, do_open)
-	REQUEST(F_STAT, f_stat, R_STAT, r_stat, 0, AT(f_stat.path), 0, do_stat)
-	REQUEST(F_LIST, f_list, R_LISTING, r_listing, RIGHT(list), AT(f_list.path), 0, do_list)
-	REQUEST(F_MKDIR, f_mkdir, R_DONE, r_done, RIGHT(mkdir), AT(f_mkdir.path), 0, do_mkdir)
-	REQUEST(F_RMDIR, f_rmdir, R_DONE, r_done, RIGHT(delete), AT(f_rmdir.path), 0, do_rmdir)
-	REQUEST(F_UNLINK, f_unlink, R_DONE, r_done, RIGHT(delete), AT(f_unlink.path), 0, do_unlink)
-	REQUEST(F_RENAME, f_rename, R_DONE, r_done, RIGHT(rename), AT(f_rename.from), AT(f_rename.to), do_rename)
-	REQUEST(F_CHMOD, f_chmod, R_DONE, r_done, RIGHT(chmod), AT(f_chmod.path), 0, do_chmod)
-	REQUEST(F_CHGRP, f_chgrp, R_DONE, r_done, RIGHT(chmod), AT(f_chgrp.path), 0, do_chgrp)
-	REQUEST(F_UTIME, f_utime, R_DONE, r_done, RIGHT(chmod), AT(f_utime.path), 0, do_utime)
+	REQUEST(F_OPEN, f_open, R_OPENED, r_opened, 0, AT(f_open.path), 0, do_open),
+	REQUEST(F_STAT, f_stat, R_STAT, r_stat, 0, AT(f_stat.path), 0, do_stat),
+	REQUEST(F_LIST, f_list, R_LISTING, r_listing, RIGHT(list), AT(f_list.path), 0, do_list),
+	REQUEST(F_MKDIR, f_mkdir, R_DONE, r_done, RIGHT(mkdir), AT(f_mkdir.path), 0, do_mkdir),
+	REQUEST(F_RMDIR, f_rmdir, R_DONE, r_done, RIGHT(delete), AT(f_rmdir.path), 0, do_rmdir),
+	REQUEST(F_UNLINK, f_unlink, R_DONE, r_done, RIGHT(delete), AT(f_unlink.path), 0, do_unlink),
+	REQUEST(F_RENAME, f_rename, R_DONE, r_done, RIGHT(rename), AT(f_rename.from),
+		AT(f_rename.to), do_rename),
+	REQUEST(F_CHMOD, f_chmod, R_DONE, r_done, RIGHT(chmod), AT(f_chmod.path), 0, do_chmod),
+	REQUEST(F_CHGRP, f_chgrp, R_DONE, r_done, RIGHT(chmod), AT(f_chgrp.path), 0, do_chgrp),
+	REQUEST(F_UTIME, f_utime, R_DONE, r_done, RIGHT(chmod), AT(f_utime.path), 0, do_utime),
 	/* A link to a hidden name would be another name for it. */
-	REQUEST(F_SYMLINK, f_symlink, R_DONE, r_done, RIGHT(write), AT(f_symlink.path), AT(f_symlink.target), do_symlink)
-	REQUEST(F_SPACE, f_space, R_SPACE, r_space, 0, AT(f_space.path), 0, do_space)
+	REQUEST(F_SYMLINK, f_symlink, R_DONE, r_done, RIGHT(write), AT(f_symlink.path),
+		AT(f_symlink.target), do_symlink),
+	REQUEST(F_SPACE, f_space, R_SPACE, r_space, 0, AT(f_space.path), 0, do_space),
 };
 
 /* One thread's view of a channel. */
@@ -62,7 +65,8 @@ struct server {
 bool
 agent_hides(const struct agent *agent, struct slice name)
 {
-	return path_hidden(name, (const char *const *)agent->settings.hidden.item, agent->settings.hidden.n);
+	return path_hidden(name, (const char *const *)agent->settings.hidden.item,
+			   agent->settings.hidden.n);
 }
 
 void
@@ -101,7 +105,7 @@ static int
 answer(struct server *s, const struct message *in)
 {
 	const struct request *request = &requests[in->id];
-	struct message out = { .id = request->answer, .fd = -1 };
+	struct message out = {.id = request->answer, .fd = -1};
 
 	buf_reset(&s->scratch);
 	int r = check(s->agent, request, in);
@@ -109,7 +113,7 @@ answer(struct server *s, const struct message *in)
 		r = request->handler(s->agent, in, &out, &s->scratch);
 	if (r < 0) {
 		fd_close(&out.fd);
-		out = (struct message){ .id = request->answer, .fd = -1 };
+		out = (struct message){.id = request->answer, .fd = -1};
 	}
 	const uint32_t error = (uint32_t)-r;
 	copy_u32(&out, request->answer_id, (const char *)in + request->id);
@@ -131,7 +135,7 @@ serve(void *arg)
 		if (r == 0)
 			r = answer(s, &in);
 	} while (r == 0);
-	/* Nobody sends by accident what may not be sent: the worker is not to be trusted, and this agent is its tool. */
+	/* Nobody sends by accident what may not be sent: that worker is not to be trusted. */
 	if (r == -EPROTO) {
 		LOG(ERROR, "a worker sent what it may not, the agent ends");
 		_exit(EXIT_FAILURE);

@@ -24,8 +24,9 @@
 #define READ_ACCESS (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define WRITE_ACCESS                                                                            \
 	(LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |                        \
-	 LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | \
-	 LANDLOCK_ACCESS_FS_MAKE_SYM | LANDLOCK_ACCESS_FS_REFER | ACCESS_TRUNCATE)
+	 LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |                         \
+	 LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SYM | LANDLOCK_ACCESS_FS_REFER | \
+	 ACCESS_TRUNCATE)
 
 /* What each ABI can deny: all that is named here is denied but for what a rule allows. */
 static uint64_t
@@ -45,23 +46,27 @@ rights_of_abi(int abi)
 static int
 allow_below(int ruleset, int root, uint64_t access)
 {
-	struct landlock_path_beneath_attr below = { .allowed_access = access, .parent_fd = root };
+	struct landlock_path_beneath_attr below = {.allowed_access = access, .parent_fd = root};
 
-	return syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &below, 0) < 0 ? -errno : 0;
+	return syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &below, 0) < 0
+		       ? -errno
+		       : 0;
 }
 
 int
 confine_landlock(int root, enum confine_access access)
 {
-	static const uint64_t wanted[] = { [CONFINE_NOTHING] = 0,
-					   [CONFINE_READ] = READ_ACCESS,
-					   [CONFINE_WRITE] = READ_ACCESS | WRITE_ACCESS };
-	int abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	static const uint64_t wanted[] = {[CONFINE_NOTHING] = 0,
+					  [CONFINE_READ] = READ_ACCESS,
+					  [CONFINE_WRITE] = READ_ACCESS | WRITE_ACCESS};
+	int abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0,
+			       LANDLOCK_CREATE_RULESET_VERSION);
 
 	if (abi < 0)
 		return errno == ENOSYS || errno == EOPNOTSUPP ? 0 : -errno;
-	struct landlock_ruleset_attr attr = { .handled_access_fs = rights_of_abi(abi) };
-	int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr.handled_access_fs), 0);
+	struct landlock_ruleset_attr attr = {.handled_access_fs = rights_of_abi(abi)};
+	int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr,
+				   sizeof(attr.handled_access_fs), 0);
 	if (ruleset < 0)
 		return -errno;
 	int r = 0;
@@ -84,9 +89,9 @@ enum roles {
 	START = 32,
 };
 
-#define NAMESPACES                                                                                     \
-	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | \
-	 CLONE_NEWNET)
+#define NAMESPACES                                                                     \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | \
+	 CLONE_NEWPID | CLONE_NEWNET)
 
 struct rule {
 	int number;
@@ -96,21 +101,25 @@ struct rule {
 	uint64_t mask, value;
 };
 
-#define SYSCALL(name, roles, reason)                       { SCMP_SYS(name), roles, false, 0, 0, 0 },
-#define SYSCALL_NEW(name, number, roles, reason)           { number, roles, false, 0, 0, 0 },
-#define SYSCALL_IF(name, roles, arg, mask, value, reason)  { SCMP_SYS(name), roles, true, arg, mask, value },
+#define SYSCALL(name, roles, reason)             {SCMP_SYS(name), roles, false, 0, 0, 0},
+#define SYSCALL_NEW(name, number, roles, reason) {number, roles, false, 0, 0, 0},
+#define SYSCALL_IF(name, roles, arg, mask, value, reason) \
+	{SCMP_SYS(name), roles, true, arg, mask, value},
 static const struct rule rules[] = {
 #include "syscalls.def"
 };
 
 #ifdef WHARF_SANITIZED
-#define SYSCALL(name, roles, reason) { SCMP_SYS(name), roles, false, 0, 0, 0 },
+#define SYSCALL(name, roles, reason) {SCMP_SYS(name), roles, false, 0, 0, 0},
 static const struct rule more_rules[] = {
 #include "sanitized.def"
 };
 static const size_t n_more_rules = sizeof(more_rules) / sizeof(more_rules[0]);
 
-/* Asked by the leak checker at the end of a process: it needs ptrace, so it must not try behind a filter. */
+/*
+ * Asked by the leak checker at the end of a process: it needs ptrace, so it must not try behind a
+ * filter.
+ */
 int __lsan_is_turned_off(void);
 int
 __lsan_is_turned_off(void)
@@ -122,7 +131,7 @@ static const struct rule *const more_rules = NULL;
 static const size_t n_more_rules = 0;
 #endif
 
-#define FORBIDDEN(name, but, reason) { SCMP_SYS(name), but, false, 0, 0, 0 },
+#define FORBIDDEN(name, but, reason) {SCMP_SYS(name), but, false, 0, 0, 0},
 static const struct rule forbidden[] = {
 #include "forbidden.def"
 };
@@ -150,8 +159,9 @@ allow(scmp_filter_ctx filter, const struct rule *rule, size_t n, enum sandbox_ro
 		if (!(rule->roles & (rule->conditional ? (unsigned)role : heirs(role))))
 			continue;
 		if (rule->conditional)
-			r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, rule->number, 1,
-					     SCMP_CMP64(rule->arg, SCMP_CMP_MASKED_EQ, rule->mask, rule->value));
+			r = seccomp_rule_add(
+				filter, SCMP_ACT_ALLOW, rule->number, 1,
+				SCMP_CMP64(rule->arg, SCMP_CMP_MASKED_EQ, rule->mask, rule->value));
 		else
 			r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, rule->number, 0);
 	}
@@ -161,16 +171,18 @@ allow(scmp_filter_ctx filter, const struct rule *rule, size_t n, enum sandbox_ro
 static int
 forbid(scmp_filter_ctx filter, enum sandbox_role role)
 {
-	static const uint64_t namespaces[] = { CLONE_NEWNS,   CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC,
-					       CLONE_NEWUSER, CLONE_NEWPID,    CLONE_NEWNET };
+	static const uint64_t namespaces[] = {CLONE_NEWNS,  CLONE_NEWCGROUP, CLONE_NEWUTS,
+					      CLONE_NEWIPC, CLONE_NEWUSER,   CLONE_NEWPID,
+					      CLONE_NEWNET};
 	int r = 0;
 
 	for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]) && r == 0; i++)
 		if (!(forbidden[i].roles & role))
 			r = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, forbidden[i].number, 0);
 	for (size_t i = 0; i < sizeof(namespaces) / sizeof(namespaces[0]) && r == 0; i++)
-		r = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(clone), 1,
-				     SCMP_CMP64(0, SCMP_CMP_MASKED_EQ, namespaces[i], namespaces[i]));
+		r = seccomp_rule_add(
+			filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(clone), 1,
+			SCMP_CMP64(0, SCMP_CMP_MASKED_EQ, namespaces[i], namespaces[i]));
 	return r;
 }
 

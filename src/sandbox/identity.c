@@ -56,8 +56,9 @@ sets_limit(const cap_value_t *keep, size_t n)
 		cap_flag_value_t has = CAP_CLEAR;
 		if (cap_get_flag(now, keep[i], CAP_PERMITTED, &has) < 0)
 			r = -errno;
-		else if (has == CAP_SET && (cap_set_flag(then, CAP_PERMITTED, 1, &keep[i], CAP_SET) < 0 ||
-					    cap_set_flag(then, CAP_EFFECTIVE, 1, &keep[i], CAP_SET) < 0))
+		else if (has == CAP_SET &&
+			 (cap_set_flag(then, CAP_PERMITTED, 1, &keep[i], CAP_SET) < 0 ||
+			  cap_set_flag(then, CAP_EFFECTIVE, 1, &keep[i], CAP_SET) < 0))
 			r = -errno;
 	}
 	if (r == 0 && cap_set_proc(then) < 0)
@@ -114,7 +115,8 @@ identity_become(const struct identity *who, const cap_value_t *keep, size_t n_ke
 
 	if (r < 0)
 		return r;
-	if (setgroups(who->n_groups, who->groups) < 0 || setresgid(who->gid, who->gid, who->gid) < 0)
+	if (setgroups(who->n_groups, who->groups) < 0 ||
+	    setresgid(who->gid, who->gid, who->gid) < 0)
 		return -errno;
 	if (n_keep && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return -errno;
@@ -131,7 +133,10 @@ identity_become(const struct identity *who, const cap_value_t *keep, size_t n_ke
 	return is_now(who) ? 0 : -EPERM;
 }
 
-/* Whether any capability is held, or can be raised.  A filter that denies the question denies the raising too. */
+/*
+ * Whether any capability is held, or can be raised.  A filter that denies the question denies the
+ * raising too.
+ */
 static bool
 has_caps(void)
 {
@@ -143,8 +148,8 @@ has_caps(void)
 
 	for (cap_value_t cap = 0; !has && cap <= CAP_LAST_CAP; cap++)
 		has = cap_set_flag(now, CAP_PERMITTED, 1, &cap, CAP_SET) < 0 ||
-		      cap_set_flag(now, CAP_EFFECTIVE, 1, &cap, CAP_SET) < 0 || cap_set_proc(now) == 0 ||
-		      cap_clear(now) < 0;
+		      cap_set_flag(now, CAP_EFFECTIVE, 1, &cap, CAP_SET) < 0 ||
+		      cap_set_proc(now) == 0 || cap_clear(now) < 0;
 	cap_free(none);
 	cap_free(now);
 	return has;
@@ -158,7 +163,8 @@ identity_prove_dropped(void)
 	gid_t gid = getgid() == 0 ? 1 : 0;
 
 	if (setuid(uid) == 0 || setresuid((uid_t)-1, uid, (uid_t)-1) == 0 || setgid(gid) == 0 ||
-	    setresgid((gid_t)-1, gid, (gid_t)-1) == 0 || setgroups(0, NULL) == 0 || chroot(".") == 0)
+	    setresgid((gid_t)-1, gid, (gid_t)-1) == 0 || setgroups(0, NULL) == 0 ||
+	    chroot(".") == 0)
 		return SANDBOX_NOT_TIGHT;
 	return has_caps() ? SANDBOX_NOT_TIGHT : 0;
 }

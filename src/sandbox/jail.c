@@ -40,7 +40,9 @@ is_dots(struct slice name)
 	return slice_equal(name, SLICE(".")) || slice_equal(name, SLICE(".."));
 }
 
-/* Opens a path of folders from "/" on, through no link.  A descriptor (O_PATH) or a negative errno. */
+/*
+ * Opens a path of folders from "/" on, through no link.  A descriptor (O_PATH) or a negative errno.
+ */
 static int
 walk(struct slice path)
 {
@@ -83,15 +85,17 @@ jail_enter(const char *root, bool as_root)
 	return fd;
 }
 
-/* File systems whose files are not files: what is read from or written to them acts on the system. */
+/*
+ * File systems whose files are not files: what is read from or written to them acts on the system.
+ */
 static bool
 is_of_kernel(int fd)
 {
-	static const uint32_t magics[] = { PROC_SUPER_MAGIC,	SYSFS_MAGIC,	     DEBUGFS_MAGIC,
-					   SECURITYFS_MAGIC,	CGROUP_SUPER_MAGIC,  CGROUP2_SUPER_MAGIC,
-					   TRACEFS_MAGIC,	DEVPTS_SUPER_MAGIC,  BPF_FS_MAGIC,
-					   BINFMTFS_MAGIC,	PSTOREFS_MAGIC,	     EFIVARFS_MAGIC,
-					   NSFS_MAGIC };
+	static const uint32_t magics[] = {PROC_SUPER_MAGIC, SYSFS_MAGIC,        DEBUGFS_MAGIC,
+					  SECURITYFS_MAGIC, CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
+					  TRACEFS_MAGIC,    DEVPTS_SUPER_MAGIC, BPF_FS_MAGIC,
+					  BINFMTFS_MAGIC,   PSTOREFS_MAGIC,     EFIVARFS_MAGIC,
+					  NSFS_MAGIC};
 	struct statfs fs;
 
 	if (fstatfs(fd, &fs) < 0)
@@ -105,8 +109,8 @@ is_of_kernel(int fd)
 static int
 open_terminated(int root, const char *path, int flags, mode_t mode)
 {
-	struct open_how how = { .flags = (uint64_t)(flags | O_CLOEXEC),
-				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+	struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC),
+			       .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
 	int fd = -1;
 
 	if (!(flags & O_PATH))

@@ -27,10 +27,10 @@ step(struct protections *got, const char *name, int r)
 static int
 begin(struct protections *got)
 {
-	const struct rlimit none = { 0, 0 };
+	const struct rlimit none = {0, 0};
 	int r;
 
-	*got = (struct protections){ 0 };
+	*got = (struct protections){0};
 	if (setrlimit(RLIMIT_CORE, &none) < 0)
 		return step(got, "core limit", -errno);
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
@@ -89,7 +89,7 @@ seccomp(struct protections *got, enum sandbox_role role)
 int
 sandbox_worker(const struct sandbox_worker *want, struct protections *got)
 {
-	const struct identity who = { want->uid, want->gid, NULL, 0 };
+	const struct identity who = {want->uid, want->gid, NULL, 0};
 	int r = begin(got);
 
 	if (r == 0 && want->as_root) {
@@ -113,19 +113,34 @@ sandbox_worker(const struct sandbox_worker *want, struct protections *got)
 	return r == 0 ? prove(got) : r;
 }
 
-/* The user's own limits; a listing or a change holds a few descriptors, each thread of a channel at most so many. */
+/* Sets what a limit is now, at most to what it may be. */
+static int
+limit(int resource, rlim_t now)
+{
+	struct rlimit r;
+
+	if (getrlimit(resource, &r) < 0)
+		return -errno;
+	r.rlim_cur = now < r.rlim_max ? now : r.rlim_max;
+	return setrlimit(resource, &r) < 0 ? -errno : 0;
+}
+
+/*
+ * Descriptors for its threads and listings, and not the processor time of a process for PAM that it
+ * may come from.
+ */
 static int
 limit_agent(struct protections *got)
 {
-	const struct rlimit files = { 1024, 1024 };
+	int r = step(got, "descriptor limit", limit(RLIMIT_NOFILE, 1024));
 
-	return step(got, "descriptor limit", setrlimit(RLIMIT_NOFILE, &files) < 0 ? -errno : 0);
+	return r < 0 ? r : step(got, "processor limit", limit(RLIMIT_CPU, RLIM_INFINITY));
 }
 
 int
 sandbox_agent(const struct sandbox_agent *want, struct protections *got)
 {
-	const cap_value_t walk[] = { CAP_SYS_CHROOT };
+	const cap_value_t walk[] = {CAP_SYS_CHROOT};
 	int root = -1;
 	int r = begin(got);
 
@@ -160,11 +175,12 @@ sandbox_agent(const struct sandbox_agent *want, struct protections *got)
 int
 sandbox_users(bool as_root, bool confined, uint32_t uid, uint32_t gid, struct protections *got)
 {
-	const struct identity who = { uid, gid, NULL, 0 };
+	const struct identity who = {uid, gid, NULL, 0};
 	int r = begin(got);
 
 	if (r == 0)
-		r = as_root ? become(got, &who, NULL, 0) : step(got, "parent", identity_die_with_parent());
+		r = as_root ? become(got, &who, NULL, 0)
+			    : step(got, "parent", identity_die_with_parent());
 	if (r == 0)
 		r = drop_caps(got, NULL, 0);
 	if (r == 0)
@@ -181,7 +197,8 @@ sandbox_users(bool as_root, bool confined, uint32_t uid, uint32_t gid, struct pr
 
 /* For those who stay who they are and start others. */
 static int
-stay(enum sandbox_role role, bool confined, const cap_value_t *keep, size_t n, struct protections *got)
+stay(enum sandbox_role role, bool confined, const cap_value_t *keep, size_t n,
+     struct protections *got)
 {
 	int r = begin(got);
 
@@ -197,7 +214,12 @@ sandbox_pam(bool confined, const cap_value_t *keep, size_t n, struct protections
 {
 	int r = stay(SANDBOX_PAM, confined, keep, n, got);
 
-	return r == 0 ? step(got, "parent", identity_die_with_parent()) : r;
+	if (r == 0)
+		r = step(got, "parent", identity_die_with_parent());
+	/* A module that spins or leaks costs its own login. */
+	if (r == 0)
+		r = step(got, "descriptor limit", limit(RLIMIT_NOFILE, 64));
+	return r < 0 ? r : step(got, "processor limit", limit(RLIMIT_CPU, 10));
 }
 
 int
@@ -209,10 +231,11 @@ sandbox_monitor(bool confined, const cap_value_t *keep, size_t n, struct protect
 void
 protections_log(const struct protections *got)
 {
-	const char *const words[] = { "no", "yes" };
+	const char *const words[] = {"no", "yes"};
 
 	LOG(INFO, "protections in force", LOG_STR("chroot", words[got->chroot]),
-	    LOG_STR("own_uid", words[got->setuid]), LOG_STR("no_new_privs", words[got->no_new_privs]),
-	    LOG_STR("bounding_set_empty", words[got->bounding_empty]), LOG_STR("seccomp", words[got->seccomp]),
-	    LOG_NUM("landlock_abi", got->landlock_abi));
+	    LOG_STR("own_uid", words[got->setuid]),
+	    LOG_STR("no_new_privs", words[got->no_new_privs]),
+	    LOG_STR("bounding_set_empty", words[got->bounding_empty]),
+	    LOG_STR("seccomp", words[got->seccomp]), LOG_NUM("landlock_abi", got->landlock_abi));
 }

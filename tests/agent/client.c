@@ -23,8 +23,8 @@ static _Noreturn void
 become_agent(int channel)
 {
 	const char *path = getenv("WHARF_AGENT");
-	char *const argv[] = { "wharfd-agent", NULL };
-	char *const envp[] = { NULL };
+	char *const argv[] = {"wharfd-agent", NULL};
+	char *const envp[] = {NULL};
 	int null = open("/dev/null", O_RDWR);
 
 	dup2(null, 0);
@@ -53,10 +53,11 @@ client_start(struct client *c, const struct client_identity *who, const struct s
 	for (size_t i = 0; i < who->n_groups; i++)
 		wire_ids_add(&groups, who->groups[i]);
 	settings_encode(settings, &bytes);
-	const struct message start = { .id = MSG_G_START,
-				       .fd = -1,
-				       .g_start = { who->as_root, SLICE("tester"), who->uid, who->gid, buf_slice(&groups),
-						    slice_of(who->root), buf_slice(&bytes) } };
+	const struct message start = {.id = MSG_G_START,
+				      .fd = -1,
+				      .g_start = {who->as_root, SLICE("tester"), who->uid, who->gid,
+						  buf_slice(&groups), slice_of(who->root),
+						  buf_slice(&bytes)}};
 	assert_int_equal(wire_send(&c->monitor, &start), 0);
 	buf_deinit(&groups);
 	buf_deinit(&bytes);
@@ -66,7 +67,7 @@ client_start(struct client *c, const struct client_identity *who, const struct s
 		return (int)c->answer.r_ready.error;
 	c->monitor.phase = c->worker.phase = WIRE_SERVING;
 	assert_int_equal(fd_seqpacket_pair(channel), 0);
-	const struct message give = { .id = MSG_G_CHANNEL, .fd = channel[1], .g_channel = { 0 } };
+	const struct message give = {.id = MSG_G_CHANNEL, .fd = channel[1], .g_channel = {0}};
 	assert_int_equal(wire_send(&c->monitor, &give), 0);
 	close(channel[1]);
 	c->worker.fd = channel[0];
@@ -88,7 +89,7 @@ client_stop(struct client *c)
 const struct message *
 client_ask(struct client *c, struct message request)
 {
-	struct pollfd wait = { .fd = c->worker.fd, .events = POLLIN };
+	struct pollfd wait = {.fd = c->worker.fd, .events = POLLIN};
 
 	fd_close(&c->answer.fd);
 	assert_int_equal(wire_send(&c->worker, &request), 0);

@@ -2,8 +2,8 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * A real wharfd-agent on the other end of its channels: the test is its monitor and its worker.  The program is named
- * by the environment's WHARF_AGENT.
+ * A real wharfd-agent on the other end of its channels: the test is its monitor and its worker. The
+ * program is named by the environment's WHARF_AGENT.
  */
 #ifndef WHARF_TESTS_AGENT_CLIENT_H
 #define WHARF_TESTS_AGENT_CLIENT_H
@@ -30,7 +30,8 @@ struct client_identity {
 };
 
 /* Starts an agent, and returns the errno of its R_READY; with 0 it has a worker's channel too. */
-int client_start(struct client *c, const struct client_identity *who, const struct settings *settings);
+int client_start(struct client *c, const struct client_identity *who,
+		 const struct settings *settings);
 /* Closes its channels and returns how it ended, as waitpid(2) does. */
 int client_stop(struct client *c);
 
@@ -38,12 +39,15 @@ int client_stop(struct client *c);
 const struct message *client_ask(struct client *c, struct message request);
 
 #define ASK(c, NAME, name, ...) \
-	client_ask((c), (struct message){ .id = MSG_##NAME, .fd = -1, .name = { 7, __VA_ARGS__ } })
+	client_ask((c), (struct message){.id = MSG_##NAME, .fd = -1, .name = {7, __VA_ARGS__}})
 
 /* Everything that the descriptor of the last answer gives, NUL-terminated; the caller frees it. */
 char *client_read(struct client *c);
 
-/* Every test of requests, against agents of that identity; the folder of who->root is theirs.  Like main(). */
+/*
+ * Every test of requests, against agents of that identity; the folder of who->root is theirs.  Like
+ * main().
+ */
 int run_operations(const struct client_identity *who);
 
 #endif

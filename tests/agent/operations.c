@@ -2,8 +2,8 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * What an agent does for a worker, and what it refuses: each request, escapes from the jail, hidden names, rights,
- * listings, and its end.
+ * What an agent does for a worker, and what it refuses: each request, escapes from the jail, hidden
+ * names, rights, listings, and its end.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,8 +171,8 @@ link_to(const char *target, const char *path)
 static char *
 list(uint8_t form, uint32_t flags, const char *path, const char *pattern, uint32_t *error)
 {
-	const struct message *m = ASK(&c, F_LIST, f_list, form, flags, FACT_TYPE, slice_of(path), slice_of(pattern),
-				      SLICE(""));
+	const struct message *m = ASK(&c, F_LIST, f_list, form, flags, FACT_TYPE, slice_of(path),
+				      slice_of(pattern), SLICE(""));
 
 	*error = m->r_listing.error;
 	return *error ? NULL : client_read(&c);
@@ -191,7 +192,7 @@ lists(uint8_t form, uint32_t flags, const char *path, const char *pattern, const
 static void
 opens_only_regular_files(void **state)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	char *text;
 
 	(void)state;
@@ -216,29 +217,30 @@ opens_only_regular_files(void **state)
 		const char *path;
 		uint32_t how, error;
 	} rows[] = {
-		{ "/missing", OPEN_READ, ENOENT },
-		{ "/missing", OPEN_WRITE, ENOENT },
-		{ "/no/folder", OPEN_WRITE | OPEN_CREATE, ENOENT },
-		{ "/folder", OPEN_READ, EISDIR },
-		{ "/folder", OPEN_WRITE, EISDIR },
-		{ "/folder", OPEN_WRITE | OPEN_CREATE, EISDIR },
-		{ "/", OPEN_READ, EISDIR },
-		{ "/fifo", OPEN_READ, ENXIO },
-		{ "/fifo", OPEN_WRITE, ENXIO },
-		{ "/fifo", OPEN_WRITE | OPEN_CREATE | OPEN_TRUNCATE, ENXIO },
-		{ "/socket", OPEN_READ, ENXIO },
-		{ "/device", OPEN_READ, ENOENT },
-		{ "/file", OPEN_WRITE | OPEN_CREATE | OPEN_EXCLUSIVE, EEXIST },
-		{ "/file", 0, EINVAL },
-		{ "/file", OPEN_READ | OPEN_WRITE, EINVAL },
-		{ "/folder", OPEN_READ | OPEN_UNIQUE, EISDIR },
+		{"/missing", OPEN_READ, ENOENT},
+		{"/missing", OPEN_WRITE, ENOENT},
+		{"/no/folder", OPEN_WRITE | OPEN_CREATE, ENOENT},
+		{"/folder", OPEN_READ, EISDIR},
+		{"/folder", OPEN_WRITE, EISDIR},
+		{"/folder", OPEN_WRITE | OPEN_CREATE, EISDIR},
+		{"/", OPEN_READ, EISDIR},
+		{"/fifo", OPEN_READ, ENXIO},
+		{"/fifo", OPEN_WRITE, ENXIO},
+		{"/fifo", OPEN_WRITE | OPEN_CREATE | OPEN_TRUNCATE, ENXIO},
+		{"/socket", OPEN_READ, ENXIO},
+		{"/device", OPEN_READ, ENOENT},
+		{"/file", OPEN_WRITE | OPEN_CREATE | OPEN_EXCLUSIVE, EEXIST},
+		{"/file", 0, EINVAL},
+		{"/file", OPEN_READ | OPEN_WRITE, EINVAL},
+		{"/folder", OPEN_READ | OPEN_UNIQUE, EISDIR},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		assert_int_equal(open_as(rows[i].path, rows[i].how), rows[i].error);
 		assert_int_equal(c.answer.fd, -1);
 	}
 	assert_int_equal(open_as("/fi\0le", OPEN_READ), ENOENT);
-	assert_int_equal(ASK(&c, F_OPEN, f_open, OPEN_READ, 0, { "/file\0x", 7 })->r_opened.error, EINVAL);
+	assert_int_equal(ASK(&c, F_OPEN, f_open, OPEN_READ, 0, {"/file\0x", 7})->r_opened.error,
+			 EINVAL);
 }
 
 static void
@@ -302,8 +304,8 @@ tells_facts(void **state)
 	assert_int_equal(st->mode, S_IFDIR | 0700);
 	assert_int_equal(st->perm, PERM_ENTER | PERM_LIST | PERM_CREATE | PERM_MKDIR | PERM_PURGE);
 	assert_int_equal(ASK(&c, F_STAT, f_stat, SLICE("/folder"))->r_stat.error, 0);
-	assert_int_equal(st->perm, PERM_ENTER | PERM_LIST | PERM_CREATE | PERM_MKDIR | PERM_PURGE | PERM_DELETE |
-					   PERM_RENAME);
+	assert_int_equal(st->perm, PERM_ENTER | PERM_LIST | PERM_CREATE | PERM_MKDIR | PERM_PURGE |
+					   PERM_DELETE | PERM_RENAME);
 	assert_int_equal(ASK(&c, F_STAT, f_stat, SLICE("/dangling"))->r_stat.error, 0);
 	assert_true(S_ISLNK(st->mode));
 	assert_int_equal(ASK(&c, F_STAT, f_stat, SLICE("/missing"))->r_stat.error, ENOENT);
@@ -311,9 +313,19 @@ tells_facts(void **state)
 	assert_int_equal(fchmodat(inside, "file", 0400, 0), 0);
 	assert_int_equal(ASK(&c, F_STAT, f_stat, SLICE("/file"))->r_stat.error, 0);
 	assert_int_equal(st->perm, PERM_RETRIEVE | PERM_DELETE | PERM_RENAME);
+	const struct passwd *user = getpwuid(who.uid);
+	assert_non_null(user);
+	assert_true(slice_equal(st->owner, slice_of(user->pw_name)));
 	assert_int_equal(ASK(&c, F_SPACE, f_space, SLICE("/folder"))->r_space.error, 0);
 	assert_true(c.answer.r_space.bytes > 0);
 	assert_int_equal(ASK(&c, F_SPACE, f_space, SLICE("/missing"))->r_space.error, ENOENT);
+	settings.list_owners = WORD_list_owners_numbers;
+	restart();
+	assert_int_equal(ASK(&c, F_STAT, f_stat, SLICE("/file"))->r_stat.owner.n, 0);
+	settings.list_owners = WORD_list_owners_hidden;
+	restart();
+	assert_true(
+		slice_equal(ASK(&c, F_STAT, f_stat, SLICE("/file"))->r_stat.owner, SLICE("ftp")));
 }
 
 static void
@@ -345,11 +357,15 @@ makes_and_removes(void **state)
 	assert_false(is_there("made"));
 }
 
-/* Attack E07: the depth costs neither stack nor descriptors; and a link in there is removed, not followed. */
+/*
+ * Attack E07: the depth costs neither stack nor descriptors; and a link in there is removed, not
+ * followed.
+ */
 static void
 removes_deep_trees(void **state)
 {
-	struct timespec begin, end;
+	struct timespec used;
+	clockid_t clock;
 	int at = dup(inside);
 
 	(void)state;
@@ -368,12 +384,12 @@ removes_deep_trees(void **state)
 		at = next;
 	}
 	close(at);
-	clock_gettime(CLOCK_MONOTONIC, &begin);
 	assert_int_equal(rmdir_of("/d", 1), 0);
-	clock_gettime(CLOCK_MONOTONIC, &end);
+	assert_int_equal(clock_getcpuclockid(c.pid, &clock), 0);
+	assert_int_equal(clock_gettime(clock, &used), 0);
 	assert_false(is_there("d"));
 	assert_true(is_there("target/file"));
-	assert_true((end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000 < 4000);
+	assert_int_equal(used.tv_sec, 0);
 }
 
 static void
@@ -438,16 +454,21 @@ changes_modes_times_and_groups(void **state)
 	assert_int_equal(st.st_mtim.tv_sec, 1000000000);
 	assert_int_equal(st.st_mtim.tv_nsec, 5);
 	assert_int_equal(ASK(&c, F_UTIME, f_utime, -5, 0, SLICE("/folder"))->r_done.error, 0);
-	assert_int_equal(ASK(&c, F_UTIME, f_utime, 1, 1000000000, SLICE("/file"))->r_done.error, EINVAL);
-	assert_int_equal(ASK(&c, F_UTIME, f_utime, 1, UTIME_NOW, SLICE("/file"))->r_done.error, EINVAL);
+	assert_int_equal(ASK(&c, F_UTIME, f_utime, 1, 1000000000, SLICE("/file"))->r_done.error,
+			 EINVAL);
+	assert_int_equal(ASK(&c, F_UTIME, f_utime, 1, UTIME_NOW, SLICE("/file"))->r_done.error,
+			 EINVAL);
 	assert_int_equal(ASK(&c, F_UTIME, f_utime, 1, 0, SLICE("/fifo"))->r_done.error, EPERM);
 
 	snprintf(gid, sizeof(gid), "%u", who.n_groups ? who.groups[0] : who.gid);
 	assert_int_equal(ASK(&c, F_CHGRP, f_chgrp, slice_of(gid), SLICE("/link"))->r_done.error, 0);
 	assert_int_equal(fstatat(inside, "file", &st, 0), 0);
 	assert_int_equal(st.st_gid, (uint32_t)atoi(gid));
-	assert_int_equal(ASK(&c, F_CHGRP, f_chgrp, SLICE("4999"), SLICE("/file"))->r_done.error, EPERM);
-	assert_int_equal(ASK(&c, F_CHGRP, f_chgrp, SLICE("no such group"), SLICE("/file"))->r_done.error, EINVAL);
+	assert_int_equal(ASK(&c, F_CHGRP, f_chgrp, SLICE("4999"), SLICE("/file"))->r_done.error,
+			 EPERM);
+	assert_int_equal(
+		ASK(&c, F_CHGRP, f_chgrp, SLICE("no such group"), SLICE("/file"))->r_done.error,
+		EINVAL);
 }
 
 /* A link that a client makes leads out for nobody, with a jail or without. */
@@ -458,19 +479,19 @@ makes_links_that_stay_inside(void **state)
 		const char *target, *path, *stored;
 		uint32_t error;
 	} rows[] = {
-		{ "file", "/folder/a", "file", 0 },
-		{ "../file", "/folder/b", "../file", 0 },
-		{ "/file", "/folder/c", "../file", 0 },
-		{ "/folder/sub/", "/d", "folder/sub", 0 },
-		{ "/", "/folder/e", "..", 0 },
-		{ "/", "/f", ".", 0 },
-		{ "/etc/passwd", "/up/g", "etc/passwd", 0 }, /* up is a link to the root */
-		{ "../../file", "/folder/x", NULL, EPERM },
-		{ "../secret", "/x", NULL, EPERM },
-		{ "folder/../../secret", "/x", NULL, EPERM },
-		{ "/folder/../../secret", "/folder/x", NULL, EPERM },
-		{ "", "/x", NULL, EINVAL },
-		{ "file", "/folder", NULL, EEXIST },
+		{"file", "/folder/a", "file", 0},
+		{"../file", "/folder/b", "../file", 0},
+		{"/file", "/folder/c", "../file", 0},
+		{"/folder/sub/", "/d", "folder/sub", 0},
+		{"/", "/folder/e", "..", 0},
+		{"/", "/f", ".", 0},
+		{"/etc/passwd", "/up/g", "etc/passwd", 0}, /* up is a link to the root */
+		{"../../file", "/folder/x", NULL, EPERM},
+		{"../secret", "/x", NULL, EPERM},
+		{"folder/../../secret", "/x", NULL, EPERM},
+		{"/folder/../../secret", "/folder/x", NULL, EPERM},
+		{"", "/x", NULL, EINVAL},
+		{"file", "/folder", NULL, EEXIST},
 	};
 
 	(void)state;
@@ -482,7 +503,8 @@ makes_links_that_stay_inside(void **state)
 		assert_int_equal(link_to(rows[i].target, rows[i].path), rows[i].error);
 		if (rows[i].error)
 			continue;
-		const char *where = strncmp(rows[i].path, "/up", 3) == 0 ? rows[i].path + 4 : rows[i].path + 1;
+		const char *where = strncmp(rows[i].path, "/up", 3) == 0 ? rows[i].path + 4
+									 : rows[i].path + 1;
 		assert_true(readlinkat(inside, where, got, sizeof(got) - 1) > 0);
 		assert_string_equal(got, rows[i].stored);
 	}
@@ -491,14 +513,14 @@ makes_links_that_stay_inside(void **state)
 static void
 keeps_hidden_names_hidden(void **state)
 {
-	static char *patterns[] = { ".git", "*.key" };
+	static char *patterns[] = {".git", "*.key"};
 
 	(void)state;
 	make_folder(inside, ".git");
 	make_file(inside, ".git/config", "x");
 	make_file(inside, "my.key", "x");
 	make_file(inside, "seen", "x");
-	settings.hidden = (struct texts){ patterns, 2 };
+	settings.hidden = (struct texts){patterns, 2};
 	restart();
 	assert_int_equal(open_as("/my.key", OPEN_READ), ENOENT);
 	assert_int_equal(open_as("/.git/config", OPEN_READ), ENOENT);
@@ -517,7 +539,7 @@ keeps_hidden_names_hidden(void **state)
 	make_file(inside, "folder/a.key", "x");
 	assert_int_equal(rmdir_of("/folder", 1), ENOTEMPTY);
 	assert_true(is_there("folder/a.key"));
-	settings.hidden = (struct texts){ NULL, 0 };
+	settings.hidden = (struct texts){NULL, 0};
 }
 
 /* Defence in depth: the worker checks them too. */
@@ -546,7 +568,8 @@ refuses_what_rights_do_not_allow(void **state)
 	assert_int_equal(ASK(&c, F_UNLINK, f_unlink, SLICE("/file"))->r_done.error, EACCES);
 	assert_int_equal(rename_to("/file", "/x", 0), EACCES);
 	assert_int_equal(chmod_to("/file", 0600), EACCES);
-	assert_int_equal(ASK(&c, F_CHGRP, f_chgrp, SLICE("0"), SLICE("/file"))->r_done.error, EACCES);
+	assert_int_equal(ASK(&c, F_CHGRP, f_chgrp, SLICE("0"), SLICE("/file"))->r_done.error,
+			 EACCES);
 	assert_int_equal(ASK(&c, F_UTIME, f_utime, 1, 0, SLICE("/file"))->r_done.error, EACCES);
 	assert_int_equal(link_to("file", "/x"), EACCES);
 	settings.rights = RIGHT(write);
@@ -565,9 +588,10 @@ static void
 lets_nobody_out(void **state)
 {
 	static const char *const paths[] = {
-		"/../secret",	   "/../../../../secret", "/up/secret",	       "/absolute",
-		"/folder/../../secret", "/proc/self/root/etc/passwd", "/magic/etc/passwd", "/etc/passwd",
-		"/deep",	   "../secret",		  "/folder/up2/../secret",
+		"/../secret",        "/../../../../secret",   "/up/secret",
+		"/absolute",         "/folder/../../secret",  "/proc/self/root/etc/passwd",
+		"/magic/etc/passwd", "/etc/passwd",           "/deep",
+		"../secret",         "/folder/up2/../secret",
 	};
 	char absolute[PATH_MAX + 16];
 
@@ -647,9 +671,11 @@ lists_in_each_form(void **state)
 	lists(LIST_NAMES, 0, "/", ".*", ".dot\r\n");
 	lists(LIST_NAMES, LIST_ALL, "/", "*t", ".dot\r\n");
 	lists(LIST_FACTS, LIST_ONLY_FOLDER, "/", "",
-	      "type=cdir; .\r\ntype=file; .dot\r\ntype=file; a\r\ntype=file; b\r\ntype=file; link\r\n"
+	      "type=cdir; .\r\ntype=file; .dot\r\ntype=file; a\r\ntype=file; b\r\ntype=file; "
+	      "link\r\n"
 	      "type=OS.unix=symlink; nolink\r\ntype=dir; sub\r\ntype=dir; sublink\r\n");
-	lists(LIST_FACTS, 0, "/sub", "", "type=cdir; .\r\ntype=pdir; ..\r\ntype=file; c\r\ntype=dir; deeper\r\n");
+	lists(LIST_FACTS, 0, "/sub", "",
+	      "type=cdir; .\r\ntype=pdir; ..\r\ntype=file; c\r\ntype=dir; deeper\r\n");
 	lists(LIST_NAMES, LIST_RECURSIVE, "/sub", "", "c\r\ndeeper\r\n\r\n./deeper:\r\n");
 	lists(LIST_NAMES, LIST_RECURSIVE, "/", "",
 	      ".dot\r\na\r\nb\r\nlink\r\nnolink\r\nsub\r\nsublink\r\n"
@@ -661,15 +687,17 @@ lists_in_each_form(void **state)
 	assert_null(list(9, 0, "/", "", &error));
 	assert_int_equal(error, EINVAL);
 
-	assert_int_equal(ASK(&c, F_LIST, f_list, LIST_NAMES, 0, 0, SLICE("/sub/c"), SLICE(""), SLICE("sub/c/"))
+	assert_int_equal(ASK(&c, F_LIST, f_list, LIST_NAMES, 0, 0, SLICE("/sub/c"), SLICE(""),
+			     SLICE("sub/c/"))
 				 ->r_listing.is_file,
 			 1);
 	char *text = client_read(&c);
 	assert_string_equal(text, "sub/c\r\n");
 	free(text);
-	assert_int_equal(ASK(&c, F_LIST, f_list, LIST_NAMES, 0, 0, SLICE("/sub"), SLICE("c"), SLICE("sub/"))
-				 ->r_listing.is_file,
-			 0);
+	assert_int_equal(
+		ASK(&c, F_LIST, f_list, LIST_NAMES, 0, 0, SLICE("/sub"), SLICE("c"), SLICE("sub/"))
+			->r_listing.is_file,
+		0);
 	text = client_read(&c);
 	assert_string_equal(text, "sub/c\r\n");
 	free(text);
@@ -678,8 +706,8 @@ lists_in_each_form(void **state)
 static void
 lists_long_lines(void **state)
 {
-	const struct timespec old[2] = { { 1000000000, 0 }, { 1000000000, 0 } };
-	const struct timespec older[2] = { { 900000000, 0 }, { 900000000, 0 } };
+	const struct timespec old[2] = {{1000000000, 0}, {1000000000, 0}};
+	const struct timespec older[2] = {{900000000, 0}, {900000000, 0}};
 	uint32_t error;
 
 	(void)state;
@@ -698,7 +726,8 @@ lists_long_lines(void **state)
 	lists(LIST_LONG, LIST_BY_TIME, "/", "[!l]*",
 	      "-rw-r--r--   1 ftp      ftp             0 Sep  9  2001 b??\r\n"
 	      "-rw-r--r--   1 ftp      ftp             5 Jul  9  1998 a\r\n");
-	lists(LIST_LONG, 0, "/a", "", "-rw-r--r--   1 ftp      ftp             5 Jul  9  1998 a\r\n");
+	lists(LIST_LONG, 0, "/a", "",
+	      "-rw-r--r--   1 ftp      ftp             5 Jul  9  1998 a\r\n");
 	make_folder(inside, "sub");
 	assert_int_equal(utimensat(inside, "sub", old, 0), 0);
 	/* The size of a folder is the file system's business. */
@@ -732,7 +761,8 @@ streams_large_folders(void **state)
 	}
 	int slow[20];
 	for (size_t i = 0; i < sizeof(slow) / sizeof(slow[0]); i++) {
-		assert_int_equal(ASK(&c, F_LIST, f_list, LIST_LONG, 0, 0, SLICE("/large"), SLICE(""), SLICE(""))
+		assert_int_equal(ASK(&c, F_LIST, f_list, LIST_LONG, 0, 0, SLICE("/large"),
+				     SLICE(""), SLICE(""))
 					 ->r_listing.error,
 				 0);
 		slow[i] = dup(c.answer.fd);
@@ -759,7 +789,7 @@ survives_a_worker_and_not_the_monitor(void **state)
 	/* The worker goes; another one is served. */
 	int channel[2];
 	assert_int_equal(fd_seqpacket_pair(channel), 0);
-	const struct message give = { .id = MSG_G_CHANNEL, .fd = channel[1], .g_channel = { 1 } };
+	const struct message give = {.id = MSG_G_CHANNEL, .fd = channel[1], .g_channel = {1}};
 	fd_close(&c.worker.fd);
 	assert_int_equal(wire_send(&c.monitor, &give), 0);
 	close(channel[1]);
@@ -790,8 +820,8 @@ refuses_a_jail_that_is_none(void **state)
 		const char *path;
 		int error;
 	} rows[] = {
-		{ "missing", ENOENT }, { "file", ENOTDIR }, { "link", ENOTDIR }, { "link/sub", ENOTDIR },
-		{ "locked", EACCES },
+		{"missing", ENOENT},   {"file", ENOTDIR},  {"link", ENOTDIR},
+		{"link/sub", ENOTDIR}, {"locked", EACCES},
 	};
 	char path[PATH_MAX + 16];
 
@@ -818,9 +848,13 @@ refuses_a_jail_that_is_none(void **state)
 static void
 is_confined(void **state)
 {
-	static const char *const facts[] = { "NoNewPrivs:\t1\n", "Seccomp:\t2\n", "CapPrm:\t0000000000000000\n",
-					     "CapEff:\t0000000000000000\n", "CapInh:\t0000000000000000\n",
-					     "CapAmb:\t0000000000000000\n", "Umask:\t0000\n" };
+	static const char *const facts[] = {"NoNewPrivs:\t1\n",
+					    "Seccomp:\t2\n",
+					    "CapPrm:\t0000000000000000\n",
+					    "CapEff:\t0000000000000000\n",
+					    "CapInh:\t0000000000000000\n",
+					    "CapAmb:\t0000000000000000\n",
+					    "Umask:\t0000\n"};
 	char path[64], text[8192];
 
 	(void)state;

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* A wharfd-agent that root starts and that becomes somebody else in a chroot, and the identity that it has then. */
+/*
+ * A wharfd-agent that root starts and that becomes somebody else in a chroot, and the identity that
+ * it has then.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,10 +29,13 @@
 
 #define NOBODY 65534
 
-static const uint32_t groups[] = { 4242, 4243, NOBODY };
-static const struct client_identity nobody = {
-	.as_root = true, .uid = NOBODY, .gid = NOBODY, .groups = groups, .n_groups = 3, .root = "/tmp"
-};
+static const uint32_t groups[] = {4242, 4243, NOBODY};
+static const struct client_identity nobody = {.as_root = true,
+					      .uid = NOBODY,
+					      .gid = NOBODY,
+					      .groups = groups,
+					      .n_groups = 3,
+					      .root = "/tmp"};
 
 static void
 read_status(pid_t pid, char *text, size_t size)
@@ -49,10 +55,11 @@ read_status(pid_t pid, char *text, size_t size)
 static void
 is_exactly_the_user(void **state)
 {
-	static const char *const facts[] = { "Uid:\t65534\t65534\t65534\t65534\n", "Gid:\t65534\t65534\t65534\t65534\n",
-					     "Groups:\t4242 4243 65534 \n", "CapBnd:\t0000000000000000\n",
-					     "CapPrm:\t0000000000000000\n", "CapEff:\t0000000000000000\n" };
-	const gid_t daemons[] = { 0, 4, 27 };
+	static const char *const facts[] = {
+		"Uid:\t65534\t65534\t65534\t65534\n", "Gid:\t65534\t65534\t65534\t65534\n",
+		"Groups:\t4242 4243 65534 \n",        "CapBnd:\t0000000000000000\n",
+		"CapPrm:\t0000000000000000\n",        "CapEff:\t0000000000000000\n"};
+	const gid_t daemons[] = {0, 4, 27};
 	struct settings settings;
 	struct client c;
 	char text[8192];
@@ -63,7 +70,10 @@ is_exactly_the_user(void **state)
 	assert_int_equal(client_start(&c, &nobody, &settings), 0);
 	read_status(c.pid, text, sizeof(text));
 	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
-		if (!strstr(text, facts[i])) { print_error("missing %s in %s", facts[i], text); fail(); }
+		if (!strstr(text, facts[i])) {
+			print_error("missing %s in %s", facts[i], text);
+			fail();
+		}
 	assert_int_equal(client_stop(&c), 0);
 	struct client_identity alone = nobody;
 	alone.n_groups = 0;
@@ -150,8 +160,8 @@ prove_as_root(void)
 static int
 prove_with_one_capability(void)
 {
-	const struct identity who = { NOBODY, NOBODY, NULL, 0 };
-	const cap_value_t keep[] = { CAP_SYS_CHROOT };
+	const struct identity who = {NOBODY, NOBODY, NULL, 0};
+	const cap_value_t keep[] = {CAP_SYS_CHROOT};
 
 	return identity_become(&who, keep, 1) < 0 ? 99 : identity_prove_dropped();
 }
@@ -159,14 +169,15 @@ prove_with_one_capability(void)
 static int
 prove_with_saved_uid(void)
 {
-	return setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, 0) < 0 ? 99
-											: identity_prove_dropped();
+	return setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, 0) < 0
+		       ? 99
+		       : identity_prove_dropped();
 }
 
 static int
 prove_dropped(void)
 {
-	const struct identity who = { NOBODY, NOBODY, NULL, 0 };
+	const struct identity who = {NOBODY, NOBODY, NULL, 0};
 
 	if (identity_become(&who, NULL, 0) < 0 || caps_bounding() != 0)
 		return 99;
@@ -176,7 +187,7 @@ prove_dropped(void)
 static int
 prove_root_without_capabilities(void)
 {
-	const struct identity who = { 0, 0, NULL, 0 };
+	const struct identity who = {0, 0, NULL, 0};
 
 	return identity_become(&who, NULL, 0) < 0 ? 99 : identity_prove_dropped();
 }
@@ -196,7 +207,7 @@ static int
 be_worker(void)
 {
 	struct protections got;
-	const struct sandbox_worker want = { true, true, NOBODY, NOBODY, "/proc/self/wharf-missing" };
+	const struct sandbox_worker want = {true, true, NOBODY, NOBODY, "/proc/self/wharf-missing"};
 
 	/* Without its empty folder it does not go on. */
 	if (sandbox_worker(&want, &got) >= 0 || !got.failed || strcmp(got.failed, "empty folder"))
@@ -204,10 +215,11 @@ be_worker(void)
 	char dir[] = "/tmp/wharf-empty-XXXXXX";
 	if (!mkdtemp(dir))
 		return 2;
-	const struct sandbox_worker right = { true, true, NOBODY, NOBODY, dir };
+	const struct sandbox_worker right = {true, true, NOBODY, NOBODY, dir};
 	int log = dup(2);
 	int r = sandbox_worker(&right, &got);
-	if (r < 0 || !got.chroot || !got.setuid || !got.seccomp || !got.no_new_privs || !got.bounding_empty)
+	if (r < 0 || !got.chroot || !got.setuid || !got.seccomp || !got.no_new_privs ||
+	    !got.bounding_empty)
 		return 3;
 	protections_log(&got);
 	return log < 0 || (open("/", O_RDONLY) >= 0) ? 4 : 0;
@@ -229,19 +241,20 @@ be_users(void)
 static int
 be_monitor(void)
 {
-	const cap_value_t keep[] = { CAP_SETUID, CAP_SETGID, CAP_SYS_CHROOT, CAP_SETPCAP };
+	const cap_value_t keep[] = {CAP_SETUID, CAP_SETGID, CAP_SYS_CHROOT, CAP_SETPCAP};
 	struct protections got;
 	int status;
 
 	if (sandbox_monitor(true, keep, 4, &got) < 0 || caps_bounding() != 4)
 		return 1;
 	/* A child of its filter becomes any other role. */
-	int (*const roles[])(void) = { be_worker, be_users };
+	int (*const roles[])(void) = {be_worker, be_users};
 	for (size_t i = 0; i < 2; i++) {
 		pid_t pid = fork();
 		if (pid == 0)
 			_exit(roles[i]());
-		if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status))
+		if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) ||
+		    WEXITSTATUS(status))
 			return 10 + (int)i;
 	}
 	/* And so does an agent by execve. */
@@ -258,7 +271,7 @@ be_monitor(void)
 static int
 be_pam(void)
 {
-	const cap_value_t keep[] = { CAP_SETUID, CAP_SETGID, CAP_SYS_CHROOT, CAP_SETPCAP };
+	const cap_value_t keep[] = {CAP_SETUID, CAP_SETGID, CAP_SYS_CHROOT, CAP_SETPCAP};
 	struct protections got;
 	struct settings settings;
 	struct client c;

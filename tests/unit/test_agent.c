@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* A wharfd-agent without root's help: the identity is whose test it is, the jail is openat2 and Landlock. */
+/*
+ * A wharfd-agent without root's help: the identity is whose test it is, the jail is openat2 and
+ * Landlock.
+ */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -12,11 +15,11 @@ main(void)
 {
 	uint32_t groups[256];
 	int n = getgroups(256, groups);
-	const struct client_identity who = { .as_root = false,
-					     .uid = getuid(),
-					     .gid = getgid(),
-					     .groups = groups,
-					     .n_groups = n < 0 ? 0 : (size_t)n };
+	const struct client_identity who = {.as_root = false,
+					    .uid = getuid(),
+					    .gid = getgid(),
+					    .groups = groups,
+					    .n_groups = n < 0 ? 0 : (size_t)n};
 
 	return run_operations(&who);
 }

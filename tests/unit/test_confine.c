@@ -2,8 +2,8 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * What each role's filter kills, refuses and lets pass, and what Landlock leaves.  Every try has a process of its own,
- * which tells by its end how it went.
+ * What each role's filter kills, refuses and lets pass, and what Landlock leaves.  Every try has a
+ * process of its own, which tells by its end how it went.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -51,14 +51,14 @@ try_confined(enum sandbox_role role, long (*fn)(void))
 	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-#define TRY(name, call)   \
-	static long name(void) \
-	{                 \
+#define TRY(name, call)              \
+	static long name(void)       \
+	{                            \
 		return (long)(call); \
 	}
 
-TRY(try_execve, syscall(SYS_execve, "/bin/true", (char *[]){ "true", NULL }, NULL))
-TRY(try_execveat, syscall(SYS_execveat, AT_FDCWD, "/bin/true", (char *[]){ "true", NULL }, NULL, 0))
+TRY(try_execve, syscall(SYS_execve, "/bin/true", (char *[]){"true", NULL}, NULL))
+TRY(try_execveat, syscall(SYS_execveat, AT_FDCWD, "/bin/true", (char *[]){"true", NULL}, NULL, 0))
 TRY(try_ptrace, syscall(SYS_ptrace, 0, 0, 0, 0))
 TRY(try_vm_read, syscall(SYS_process_vm_readv, getpid(), NULL, 0, NULL, 0, 0))
 TRY(try_mount, syscall(SYS_mount, "a", "b", "c", 0, NULL))
@@ -73,7 +73,8 @@ TRY(try_mknod, syscall(SYS_mknodat, AT_FDCWD, "/tmp/wharf-device", S_IFIFO | 060
 TRY(try_module, syscall(SYS_init_module, NULL, 0, ""))
 TRY(try_keyctl, syscall(SYS_keyctl, 0, 0))
 TRY(try_clone_newuser, syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, 0))
-TRY(try_clone_thread_newns, syscall(SYS_clone, CLONE_NEWNS | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM, NULL, NULL, NULL, 0))
+TRY(try_clone_thread_newns,
+    syscall(SYS_clone, CLONE_NEWNS | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM, NULL, NULL, NULL, 0))
 TRY(try_clone3, syscall(SYS_clone3, NULL, 0))
 TRY(try_unknown, syscall(9999))
 TRY(try_chroot, chroot("."))
@@ -84,9 +85,13 @@ TRY(try_socket_inet, socket(AF_INET, SOCK_STREAM, 0))
 TRY(try_socket_inet6, socket(AF_INET6, SOCK_STREAM, 0))
 TRY(try_socket_netlink, socket(AF_NETLINK, SOCK_RAW, 0))
 TRY(try_socket_packet, socket(AF_PACKET, SOCK_RAW, 0))
-TRY(try_mmap, mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0)
-TRY(try_mmap_exec, mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0)
-TRY(try_openat2, syscall(SYS_openat2, AT_FDCWD, "/", &(uint64_t[3]){ O_PATH, 0, 0 }, 24))
+TRY(try_mmap,
+    mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1
+											       : 0)
+TRY(try_mmap_exec,
+    mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1
+											      : 0)
+TRY(try_openat2, syscall(SYS_openat2, AT_FDCWD, "/", &(uint64_t[3]){O_PATH, 0, 0}, 24))
 
 static long
 try_fork(void)
@@ -128,48 +133,48 @@ static const struct {
 	unsigned roles;
 	int end;
 } tries[] = {
-	{ "execve", try_execve, ALL & ~PARENTS, KILLED },
-	{ "execve", try_execve, PARENTS, 0 },
-	{ "execveat", try_execveat, ALL, KILLED },
-	{ "ptrace", try_ptrace, ALL, KILLED },
-	{ "process_vm_readv", try_vm_read, ALL, KILLED },
-	{ "mount", try_mount, ALL, KILLED },
-	{ "setns", try_setns, ALL, KILLED },
-	{ "unshare", try_unshare, ALL, KILLED },
-	{ "bpf", try_bpf, ALL, KILLED },
-	{ "perf_event_open", try_perf, ALL, KILLED },
-	{ "userfaultfd", try_userfaultfd, ALL, KILLED },
-	{ "io_uring_setup", try_uring, ALL, KILLED },
-	{ "open_by_handle_at", try_handle, ALL, KILLED },
-	{ "mknodat", try_mknod, ALL, KILLED },
-	{ "init_module", try_module, ALL, KILLED },
-	{ "keyctl", try_keyctl, ALL & ~PARENTS, KILLED },
-	{ "keyctl", try_keyctl, PARENTS, ENOSYS },
-	{ "clone with a user namespace", try_clone_newuser, ALL, KILLED },
-	{ "a thread with a mount namespace", try_clone_thread_newns, ALL, KILLED },
-	{ "clone3", try_clone3, ALL, ENOSYS },
-	{ "an unknown number", try_unknown, ALL, ENOSYS },
-	{ "chroot", try_chroot, ALL & ~PARENTS, ENOSYS },
-	{ "setuid", try_setuid, SANDBOX_WORKER | SANDBOX_USERS | SANDBOX_AGENT, ENOSYS },
-	{ "kill", try_kill, ALL & ~PARENTS, ENOSYS },
-	{ "fork", try_fork, ALL & ~PARENTS, ENOSYS },
-	{ "fork", try_fork, PARENTS, 0 },
-	{ "a thread", try_thread, ALL, 0 },
-	{ "socket AF_UNIX", try_socket_unix, SANDBOX_WORKER | SANDBOX_AGENT, ENOSYS },
-	{ "socket AF_UNIX", try_socket_unix, SANDBOX_USERS | PARENTS, 0 },
-	{ "socket AF_INET", try_socket_inet, SANDBOX_MONITOR | SANDBOX_WORKER, 0 },
-	{ "socket AF_INET", try_socket_inet, SANDBOX_AGENT, ENOSYS },
-	{ "socket AF_INET", try_socket_inet, SANDBOX_PAM | SANDBOX_USERS, EAFNOSUPPORT },
-	{ "socket AF_INET6", try_socket_inet6, SANDBOX_WORKER, 0 },
-	{ "socket AF_NETLINK", try_socket_netlink, SANDBOX_WORKER | SANDBOX_AGENT, ENOSYS },
-	{ "socket AF_NETLINK", try_socket_netlink, SANDBOX_USERS | PARENTS, EAFNOSUPPORT },
-	{ "socket AF_PACKET", try_socket_packet, SANDBOX_WORKER | SANDBOX_AGENT, ENOSYS },
-	{ "mmap", try_mmap, ALL, 0 },
-	{ "mmap to run", try_mmap_exec, SANDBOX_WORKER | SANDBOX_AGENT, ENOSYS },
-	{ "mmap to run", try_mmap_exec, SANDBOX_USERS | PARENTS, 0 },
-	{ "mprotect to run", try_mprotect_exec, SANDBOX_WORKER | SANDBOX_AGENT, ENOSYS },
-	{ "openat2", try_openat2, SANDBOX_AGENT | PARENTS, 0 },
-	{ "openat2", try_openat2, SANDBOX_WORKER | SANDBOX_USERS, ENOSYS },
+	{"execve", try_execve, ALL & ~PARENTS, KILLED},
+	{"execve", try_execve, PARENTS, 0},
+	{"execveat", try_execveat, ALL, KILLED},
+	{"ptrace", try_ptrace, ALL, KILLED},
+	{"process_vm_readv", try_vm_read, ALL, KILLED},
+	{"mount", try_mount, ALL, KILLED},
+	{"setns", try_setns, ALL, KILLED},
+	{"unshare", try_unshare, ALL, KILLED},
+	{"bpf", try_bpf, ALL, KILLED},
+	{"perf_event_open", try_perf, ALL, KILLED},
+	{"userfaultfd", try_userfaultfd, ALL, KILLED},
+	{"io_uring_setup", try_uring, ALL, KILLED},
+	{"open_by_handle_at", try_handle, ALL, KILLED},
+	{"mknodat", try_mknod, ALL, KILLED},
+	{"init_module", try_module, ALL, KILLED},
+	{"keyctl", try_keyctl, ALL & ~PARENTS, KILLED},
+	{"keyctl", try_keyctl, PARENTS, ENOSYS},
+	{"clone with a user namespace", try_clone_newuser, ALL, KILLED},
+	{"a thread with a mount namespace", try_clone_thread_newns, ALL, KILLED},
+	{"clone3", try_clone3, ALL, ENOSYS},
+	{"an unknown number", try_unknown, ALL, ENOSYS},
+	{"chroot", try_chroot, ALL & ~PARENTS, ENOSYS},
+	{"setuid", try_setuid, SANDBOX_WORKER | SANDBOX_USERS | SANDBOX_AGENT, ENOSYS},
+	{"kill", try_kill, ALL & ~PARENTS, ENOSYS},
+	{"fork", try_fork, ALL & ~PARENTS, ENOSYS},
+	{"fork", try_fork, PARENTS, 0},
+	{"a thread", try_thread, ALL, 0},
+	{"socket AF_UNIX", try_socket_unix, SANDBOX_WORKER | SANDBOX_AGENT, ENOSYS},
+	{"socket AF_UNIX", try_socket_unix, SANDBOX_USERS | PARENTS, 0},
+	{"socket AF_INET", try_socket_inet, SANDBOX_MONITOR | SANDBOX_WORKER, 0},
+	{"socket AF_INET", try_socket_inet, SANDBOX_AGENT, ENOSYS},
+	{"socket AF_INET", try_socket_inet, SANDBOX_PAM | SANDBOX_USERS, EAFNOSUPPORT},
+	{"socket AF_INET6", try_socket_inet6, SANDBOX_WORKER, 0},
+	{"socket AF_NETLINK", try_socket_netlink, SANDBOX_WORKER | SANDBOX_AGENT, ENOSYS},
+	{"socket AF_NETLINK", try_socket_netlink, SANDBOX_USERS | PARENTS, EAFNOSUPPORT},
+	{"socket AF_PACKET", try_socket_packet, SANDBOX_WORKER | SANDBOX_AGENT, ENOSYS},
+	{"mmap", try_mmap, ALL, 0},
+	{"mmap to run", try_mmap_exec, SANDBOX_WORKER | SANDBOX_AGENT, ENOSYS},
+	{"mmap to run", try_mmap_exec, SANDBOX_USERS | PARENTS, 0},
+	{"mprotect to run", try_mprotect_exec, SANDBOX_WORKER | SANDBOX_AGENT, ENOSYS},
+	{"openat2", try_openat2, SANDBOX_AGENT | PARENTS, 0},
+	{"openat2", try_openat2, SANDBOX_WORKER | SANDBOX_USERS, ENOSYS},
 };
 
 static void
@@ -184,7 +189,8 @@ filters_hold(void **state)
 				continue;
 			int end = try_confined((enum sandbox_role)role, tries[i].fn);
 			if (end != tries[i].end) {
-				print_error("%s in role %u: %d, not %d\n", tries[i].name, role, end, tries[i].end);
+				print_error("%s in role %u: %d, not %d\n", tries[i].name, role, end,
+					    tries[i].end);
 				wrong++;
 			}
 		}
@@ -223,9 +229,9 @@ landlock_holds(void **state)
 		enum confine_access access;
 		int read_in, write_in, make_in, read_out;
 	} rows[] = {
-		{ CONFINE_NOTHING, EACCES, EACCES, EACCES, EACCES },
-		{ CONFINE_READ, 0, EACCES, EACCES, EACCES },
-		{ CONFINE_WRITE, 0, 0, 0, EACCES },
+		{CONFINE_NOTHING, EACCES, EACCES, EACCES, EACCES},
+		{CONFINE_READ, 0, EACCES, EACCES, EACCES},
+		{CONFINE_WRITE, 0, 0, 0, EACCES},
 	};
 
 	(void)state;
@@ -241,7 +247,8 @@ landlock_holds(void **state)
 			int got[4];
 			if (identity_no_new_privs() < 0)
 				_exit(1);
-			int abi = confine_landlock(rows[i].access == CONFINE_NOTHING ? -1 : root, rows[i].access);
+			int abi = confine_landlock(rows[i].access == CONFINE_NOTHING ? -1 : root,
+						   rows[i].access);
 			if (abi <= 0)
 				_exit(abi == 0 ? 77 : 2);
 			got[0] = openat(root, "file", O_RDONLY) < 0 ? errno : 0;
@@ -249,7 +256,8 @@ landlock_holds(void **state)
 			got[2] = openat(root, "new", O_WRONLY | O_CREAT, 0644) < 0 ? errno : 0;
 			got[3] = open("/etc/passwd", O_RDONLY) < 0 ? errno : 0;
 			_exit(got[0] != rows[i].read_in || got[1] != rows[i].write_in ||
-					      got[2] != rows[i].make_in || got[3] != rows[i].read_out
+					      got[2] != rows[i].make_in ||
+					      got[3] != rows[i].read_out
 				      ? 3
 				      : 0);
 		}

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* Which paths lead where from a jail's root, and that none leads out (attacks D07, D08, E01, E05, E06). */
+/*
+ * Which paths lead where from a jail's root, and that none leads out (attacks D07, D08, E01, E05,
+ * E06).
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -93,9 +96,11 @@ teardown(void **state)
 	return system(command);
 }
 
-#define LONG_NAME                                                                                     \
-	"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn" \
-	"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn" \
+#define LONG_NAME                                                                                  \
+	"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn" \
+	"nnnnnnnn"                                                                                 \
+	"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn" \
+	"nnnnnnnn"                                                                                 \
 	"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
 
 static const struct {
@@ -103,21 +108,21 @@ static const struct {
 	int error;
 	const char *text;
 } opens[] = {
-	{ { "/file", 5 }, 0, "file" },
-	{ { "file", 4 }, 0, "file" },
-	{ { "//folder//file2", 15 }, 0, "file2" },
-	{ { "/folder/../file", 15 }, 0, "file" },
-	{ { "/../../file", 11 }, 0, "file" },
-	{ { "/absolute", 9 }, 0, "file" },
-	{ { "/folder/up", 10 }, 0, "file" },
-	{ { "/link/file2", 11 }, 0, "file2" },
-	{ { "/escape", 7 }, -ENOENT, NULL },
-	{ { "/../secret", 10 }, -ENOENT, NULL },
-	{ { "/magic", 6 }, -ENOENT, NULL },
-	{ { "/loop", 5 }, -ELOOP, NULL },
-	{ { "/fi\0le", 6 }, -EINVAL, NULL },
-	{ { "/file/", 6 }, -ENOTDIR, NULL },
-	{ { LONG_NAME, sizeof(LONG_NAME) - 1 }, -ENAMETOOLONG, NULL },
+	{{"/file", 5}, 0, "file"},
+	{{"file", 4}, 0, "file"},
+	{{"//folder//file2", 15}, 0, "file2"},
+	{{"/folder/../file", 15}, 0, "file"},
+	{{"/../../file", 11}, 0, "file"},
+	{{"/absolute", 9}, 0, "file"},
+	{{"/folder/up", 10}, 0, "file"},
+	{{"/link/file2", 11}, 0, "file2"},
+	{{"/escape", 7}, -ENOENT, NULL},
+	{{"/../secret", 10}, -ENOENT, NULL},
+	{{"/magic", 6}, -ENOENT, NULL},
+	{{"/loop", 5}, -ELOOP, NULL},
+	{{"/fi\0le", 6}, -EINVAL, NULL},
+	{{"/file/", 6}, -ENOTDIR, NULL},
+	{{LONG_NAME, sizeof(LONG_NAME) - 1}, -ENAMETOOLONG, NULL},
 };
 
 static void
@@ -145,21 +150,21 @@ static const struct {
 	const char *base;
 	bool in_folder;
 } parents[] = {
-	{ "/new", 0, "new", false },
-	{ "new", 0, "new", false },
-	{ "/new///", 0, "new", false },
-	{ "/folder/new", 0, "new", true },
-	{ "/link/new", 0, "new", true },
-	{ "/../folder/./new/", 0, "new", true },
-	{ "/", -EBUSY, NULL, false },
-	{ "", -EBUSY, NULL, false },
-	{ "///", -EBUSY, NULL, false },
-	{ "/folder/..", -EINVAL, NULL, false },
-	{ "/.", -EINVAL, NULL, false },
-	{ "/folder/./", -EINVAL, NULL, false },
-	{ "/file/new", -ENOTDIR, NULL, false },
-	{ "/missing/new", -ENOENT, NULL, false },
-	{ "/" LONG_NAME, -ENAMETOOLONG, NULL, false },
+	{"/new", 0, "new", false},
+	{"new", 0, "new", false},
+	{"/new///", 0, "new", false},
+	{"/folder/new", 0, "new", true},
+	{"/link/new", 0, "new", true},
+	{"/../folder/./new/", 0, "new", true},
+	{"/", -EBUSY, NULL, false},
+	{"", -EBUSY, NULL, false},
+	{"///", -EBUSY, NULL, false},
+	{"/folder/..", -EINVAL, NULL, false},
+	{"/.", -EINVAL, NULL, false},
+	{"/folder/./", -EINVAL, NULL, false},
+	{"/file/new", -ENOTDIR, NULL, false},
+	{"/missing/new", -ENOENT, NULL, false},
+	{"/" LONG_NAME, -ENAMETOOLONG, NULL, false},
 };
 
 static void
@@ -188,7 +193,8 @@ parents_are_split_off(void **state)
 static void
 files_of_the_kernel_are_refused(void **state)
 {
-	static const char *const paths[] = { "/proc/version", "/proc", "/proc/self/root/etc", "/sys/kernel" };
+	static const char *const paths[] = {"/proc/version", "/proc", "/proc/self/root/etc",
+					    "/sys/kernel"};
 	int slash = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	(void)state;
@@ -203,7 +209,10 @@ files_of_the_kernel_are_refused(void **state)
 	close(slash);
 }
 
-/* jail_enter() changes the working directory, so each try has a process of its own.  Returns what it returned. */
+/*
+ * jail_enter() changes the working directory, so each try has a process of its own.  Returns what
+ * it returned.
+ */
 static int
 entering(const char *path)
 {
@@ -214,7 +223,8 @@ entering(const char *path)
 	if (pid == 0) {
 		int fd = jail_enter(path, false);
 		struct stat here, there;
-		if (fd >= 0 && (stat(".", &here) < 0 || fstat(fd, &there) < 0 || here.st_ino != there.st_ino))
+		if (fd >= 0 &&
+		    (stat(".", &here) < 0 || fstat(fd, &there) < 0 || here.st_ino != there.st_ino))
 			_exit(255);
 		_exit(fd < 0 ? -fd : 0);
 	}
