@@ -416,7 +416,7 @@ list_one(struct lister *l, struct slice path)
 	int folder = jail_parent(l->agent->root, path, &base);
 
 	l->done = true;
-	if (folder == -EBUSY) {
+	if (folder == -EPERM) {
 		struct entry e = entry_of(l, SLICE("."), &l->st, NULL);
 		add_entry(l, &e);
 		return buf_error(&l->out);

@@ -160,7 +160,7 @@ jail_parent(int root, struct slice path, struct slice *base)
 	while (path.n && path.p[path.n - 1] == '/')
 		path.n--;
 	if (path.n == 0)
-		return -EBUSY;
+		return -EPERM;
 
 	const char *slash = memrchr(path.p, '/', path.n);
 	*base = slash ? slice_from(path, (size_t)(slash + 1 - path.p)) : path;

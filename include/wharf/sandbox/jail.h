@@ -34,7 +34,7 @@ int jail_open(int root, struct slice path, int flags, mode_t mode);
 /*
  * Opens the folder of a path's last component (O_PATH) and points *base at that component, within
  * `path`, without slashes behind it.  The base is not NUL-terminated.  Returns a descriptor or a
- * negative errno: as jail_open(), and -EBUSY for the root itself, -EINVAL for a last component of
+ * negative errno: as jail_open(), and -EPERM for the root itself, -EINVAL for a last component of
  * "." or "..", -ENAMETOOLONG for one above NAME_MAX.
  */
 int jail_parent(int root, struct slice path, struct slice *base);
