@@ -49,7 +49,7 @@ event_login(struct session *s, struct slice user, bool accepted, const char *why
 	if (accepted)
 		EVENT(INFO, s, "login accepted", LOG_BYTES("name", user));
 	else
-		EVENT(WARNING, s, "login refused", LOG_BYTES("name", user), LOG_STR("why", why));
+		EVENT(INFO, s, "login refused", LOG_BYTES("name", user), LOG_STR("why", why));
 }
 
 void
