@@ -203,6 +203,8 @@ proofs_can_fail(void **state)
 	assert_int_equal(ran(prove_root_without_capabilities), 0);
 }
 
+static char empty[] = "/tmp/wharf-empty-XXXXXX";
+
 static int
 be_worker(void)
 {
@@ -212,10 +214,7 @@ be_worker(void)
 	/* Without its empty folder it does not go on. */
 	if (sandbox_worker(&want, &got) >= 0 || !got.failed || strcmp(got.failed, "empty folder"))
 		return 1;
-	char dir[] = "/tmp/wharf-empty-XXXXXX";
-	if (!mkdtemp(dir))
-		return 2;
-	const struct sandbox_worker right = {true, true, NOBODY, NOBODY, dir};
+	const struct sandbox_worker right = {true, true, NOBODY, NOBODY, empty};
 	int log = dup(2);
 	int r = sandbox_worker(&right, &got);
 	if (r < 0 || !got.chroot || !got.setuid || !got.seccomp || !got.no_new_privs ||
@@ -290,10 +289,12 @@ static void
 roles_enter_their_sandboxes(void **state)
 {
 	(void)state;
+	assert_non_null(mkdtemp(empty));
 	assert_int_equal(ran(be_worker), 0);
 	assert_int_equal(ran(be_users), 0);
 	assert_int_equal(ran(be_monitor), 0);
 	assert_int_equal(ran(be_pam), 0);
+	assert_int_equal(rmdir(empty), 0);
 }
 
 int
