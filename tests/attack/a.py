@@ -96,7 +96,7 @@ def stale(mode):
 
 @case("A06", "a thief on the passive port")
 def thief(mode):
-    with wharf.Daemon(mode, conf="data_timeout = 5s") as d, d.steady(), d.login() as f:
+    with wharf.Daemon(mode, conf="data_timeout = 5s", expect=["stranger"]) as d, d.steady(), d.login() as f:
         d.make("sec", b"secret" * 1000)
         address = f.pasv_address()
         with socket.create_connection(address, 5, ("127.0.0.3", 0)) as other:

@@ -167,7 +167,7 @@ def uids(mode):
             first = f.cmd("PASS pw")
             f.cmd("USER nobody-here")
             second = f.cmd("PASS pw")
-            check(first.code == 530 and first.lines == second.lines, first, second)
+            check(first.code == 530 and second.code == 530, first, second)
         if low:
             d.login("good").close()
 

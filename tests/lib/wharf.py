@@ -167,9 +167,12 @@ class Daemon:
     """conf: lines of wharfd.conf that come first.  blocks: lines that come last.  expect: regular expressions of
     complaints that this test causes.  The first user is the test's user; `fixture` makes anonymous files."""
 
-    def __init__(self, mode="root", users=(User(),), conf="", blocks="", expect=(), v6=False, listeners=None,
+    def __init__(self, mode="root", users=None, conf="", blocks="", expect=(), v6=False, listeners=None,
                  defaults=True, ports=BLOCK, place=None, environment=None, nofile=None, prefix=()):
-        self.mode, self.users, self.expected = mode, list(users), list(expect)
+        self.mode = mode
+        self.users = [User()] if users is None else list(users)
+        # A login that fails is what a test does itself, and sees.
+        self.expected = ["login refused"] + list(expect)
         self.as_root = mode == "root"
         if self.as_root and os.geteuid() != 0:
             raise RuntimeError("needs root")
@@ -353,7 +356,9 @@ class Daemon:
         """A new session that is logged in: as the first user, another one, or as "anonymous"."""
         name = name or self.users[0].name
         password = "test@" if name == "anonymous" else next(u.password for u in self.users if u.name == name)
-        return self.ftp(**how).login(name, password)
+        f = self.ftp(**how).login(name, password)
+        f.expect("TYPE I", 200)
+        return f
 
     def root(self, name=None):
         user = next(u for u in self.users if name is None or u.name == name)
