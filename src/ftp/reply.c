@@ -30,7 +30,7 @@ static const struct {
 	{ EOPNOTSUPP, 550, "The file system can't do that." },
 	{ ENAMETOOLONG, 550, "The name is too long." },
 	{ ETXTBSY, 450, "The file is in use." },
-	{ EBUSY, 450, "The file is in use." },
+	{ EBUSY, 550, "That can't be changed or removed." },
 	{ EAGAIN, 450, "The file is in use." },
 	{ ENOSPC, 452, "No space is left." },
 	{ EDQUOT, 552, "The quota is used up." },

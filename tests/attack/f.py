@@ -175,11 +175,18 @@ def terminated(mode):
 
 @case("F13", "a log that nobody reads")
 def log(mode):
-    with wharf.Daemon(mode, conf='log = "%s"' % "/dev/full", expect=["."]) as d:
-        for _ in range(10):
+    unread, sink = os.pipe()
+    with wharf.Daemon(mode, sink=sink) as d:
+        for _ in range(100):
             with d.login() as f:
+                for i in range(10):
+                    f.cmd("SIZE " + "n" * 200)
                 f.put("x", b"y" * 1000)
                 check(f.get("RETR x") == b"y" * 1000)
+    os.set_blocking(unread, False)
+    check(len(os.read(unread, 1 << 20)) > 60000, "the log did not fill its pipe")
+    os.close(unread)
+    os.close(sink)
 
 
 @case("F14", "segments of a byte")

@@ -168,7 +168,7 @@ class Daemon:
     complaints that this test causes.  The first user is the test's user; `fixture` makes anonymous files."""
 
     def __init__(self, mode="root", users=None, conf="", blocks="", expect=(), v6=False, listeners=None,
-                 defaults=True, ports=BLOCK, place=None, environment=None, nofile=None, prefix=()):
+                 defaults=True, ports=BLOCK, place=None, environment=None, nofile=None, prefix=(), sink=None):
         self.mode = mode
         self.users = [User()] if users is None else list(users)
         # A login that fails is what a test does itself, and sees.
@@ -189,7 +189,7 @@ class Daemon:
         self.owner = (0, 0) if self.as_root else self._ordinary()
         self.process = None
         self.environment = environment or {}
-        self.nofile, self.prefix = nofile, list(prefix)
+        self.nofile, self.prefix, self.sink = nofile, list(prefix), sink
         self._folders()
         self._configure(conf, blocks, listeners, defaults)
         for user in self.users:
@@ -275,6 +275,7 @@ class Daemon:
 
     def start(self, wait=True):
         log = open(self.log_path, "ab")
+        errors = log if self.sink is None else self.sink
         env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
         for key in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
             if key in os.environ:
@@ -283,7 +284,7 @@ class Daemon:
         argv = self.prefix + self.as_owner([os.path.join(self.bin, "wharfd"), "-c", self.conf_path])
         if self.nofile:
             argv = ["prlimit", "--nofile=%d:%d" % (self.nofile, self.nofile)] + argv
-        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, cwd="/")
+        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=errors, env=env, cwd="/")
         log.close()
         if wait:
             self._wait()
