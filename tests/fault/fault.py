@@ -71,7 +71,7 @@ def hanging(d, gate):
     if not os.path.exists("/dev/fuse"):
         raise Skip("there is no /dev/fuse here")
     path = d.path("slow")
-    return Mount([program, gate, path, "-o", "allow_other,direct_io"], path, ["umount", "-l"])
+    return Mount([program, gate, path, "-o", "allow_other"], path, ["umount", "-l"])
 
 
 @case("T03", "a file system that hangs stalls its own session, and no other", modes=("root",))
