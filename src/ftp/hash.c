@@ -55,12 +55,11 @@ open_for_digest(struct ftp_session *s)
 }
 
 /* RANG's range counts here, and is used up: both of its ends are included. */
-void
-do_hash(struct ftp_session *s, struct slice arg)
+static void
+hash(struct ftp_session *s, struct slice path)
 {
 	struct task *task = task_begin(s);
 
-	(void)arg;
 	if (!task)
 		return;
 	task->algorithm = s->hash_algorithm;
@@ -71,7 +70,19 @@ do_hash(struct ftp_session *s, struct slice arg)
 		task->end = s->range_end + 1;
 		restart_reset(s);
 	}
-	open_for_digest(s);
+	if (resolve_path(s, path, &s->path))
+		open_for_digest(s);
+}
+
+/* The argument is a path; some clients put it in quotes. */
+void
+do_hash(struct ftp_session *s, struct slice arg)
+{
+	struct digest_args args = DIGEST_ARGS_INIT;
+	bool quoted = arg.p[0] == '"' && digest_parse_args(arg, &args) == 0 && !args.has_range;
+
+	hash(s, quoted ? args.path : arg);
+	digest_args_deinit(&args);
 }
 
 /* Nothing is called by all of the argument: its tail is a range. */

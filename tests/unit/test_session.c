@@ -594,7 +594,8 @@ static const char *const attributes[] = {
 
 static const char *const digests[] = {
 	LOGIN, "> HASH file", "< 213 SHA-256 0-999 abcd /file", "> TYPE I", "< 200 *", "> RANG 0 49", "< 350 *", "> HASH file",
-	"< 213 SHA-256 0-49 abcd /file", "> XCRC file", "< 250 abcd", "> XMD5 \"file\" 0 10", "< 250 abcd", "> MD5 file 5", "< 250 abcd",
+	"< 213 SHA-256 0-49 abcd /file", "> HASH \"pub/a b\"", "< 213 SHA-256 0-6 abcd /pub/a b",
+	"> HASH \"", "< 550 *", "> XCRC file", "< 250 abcd", "> XMD5 \"file\" 0 10", "< 250 abcd", "> MD5 file 5", "< 250 abcd",
 	"> XSHA nix", "< 550 *", "> XSHA1 \"x", "< 501 *", "> XSHA256 file 0 1", "< 250 abcd", "> XSHA512 file 2000", "< 551 *", NULL,
 };
 
