@@ -182,46 +182,64 @@ on_event(uv_poll_t *poll, int status, int events)
 		set_events(s, s->events & ~UV_READABLE);
 }
 
+/* When the client must have taken some of what is sent to it; 0 when nothing waits. */
+static uint64_t
+output_deadline(const struct session *s)
+{
+	if (s->out_since == 0)
+		return 0;
+	return s->out_since + (s->ending ? FAREWELL_MS : s->ftp.settings->stall_timeout * 1000);
+}
+
+/* When the client must have logged in, or sent the next command; 0 for never. */
+static uint64_t
+input_deadline(const struct session *s)
+{
+	if (s->ending)
+		return 0;
+	if (!ftp_session_is_logged_in(&s->ftp))
+		return s->born + s->ftp.settings->login_timeout * 1000;
+	return ftp_session_is_busy(&s->ftp) ? 0 : s->idle_since + s->ftp.idle_timeout * 1000;
+}
+
 /* The nearest of all that may come to its time; 0 for never. */
 static uint64_t
 next_time(const struct session *s)
 {
-	const struct settings *set = s->ftp.settings;
-	uint64_t t[4] = {s->delay_until, s->linger_until, 0, 0}, least = 0;
+	const uint64_t t[] = {s->delay_until, s->linger_until, output_deadline(s),
+			      input_deadline(s)};
+	uint64_t least = 0;
 
-	if (s->out_since)
-		t[2] = s->out_since + (s->ending ? FAREWELL_MS : set->stall_timeout * 1000);
-	if (s->ending)
-		t[3] = 0;
-	else if (!ftp_session_is_logged_in(&s->ftp))
-		t[3] = s->born + set->login_timeout * 1000;
-	else if (!ftp_session_is_busy(&s->ftp))
-		t[3] = s->idle_since + s->ftp.idle_timeout * 1000;
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++)
 		if (t[i] && (!least || t[i] < least))
 			least = t[i];
 	return least;
+}
+
+static bool
+is_over(uint64_t time, uint64_t now)
+{
+	return time && time <= now;
 }
 
 static void
 on_timer(uv_timer_t *timer)
 {
 	struct session *s = timer->data;
-	uint64_t now = now_of(s), next;
+	uint64_t now = now_of(s);
 
 	REQUIRE(s->magic == SESSION_MAGIC);
 	if (s->closing)
 		return;
-	next = next_time(s);
-	if (next == 0 || next > now) {
+	if (!is_over(next_time(s), now)) {
 		control_update(s);
 		return;
 	}
 	session_enter(s);
-	if (s->delay_until && s->delay_until <= now) {
+	if (is_over(s->delay_until, now)) {
 		s->delay_until = 0;
 		ftp_session_delayed(&s->ftp);
-	} else if ((s->linger_until && s->linger_until <= now) || s->out_since) {
+	} else if (is_over(s->linger_until, now) || is_over(output_deadline(s), now)) {
 		s->broken = true;
 	} else if (ftp_session_is_logged_in(&s->ftp)) {
 		session_expire(s, TRANSFER_SHUT_DOWN, "Idle for too long, goodbye.");

@@ -58,7 +58,7 @@ event_stranger(struct session *s, const struct sockaddr_storage *from)
 	struct buf text = BUF_INIT;
 
 	address_format(&text, from);
-	EVENT(WARNING, s, "a stranger came to the data port and was turned away",
+	EVENT(INFO, s, "a stranger came to the data port and was turned away",
 	      LOG_BYTES("stranger", buf_slice(&text)), LOG_NUM("port", s->port));
 	buf_deinit(&text);
 }

@@ -42,6 +42,7 @@ static struct {
 	pid_t pid;
 	struct wire monitor, agent, users;
 	uint64_t sessions;
+	uint16_t active_port; /* of those who log in */
 } world;
 
 /* The client's end. */
@@ -336,7 +337,7 @@ admit(struct client *c, const char *user)
 	struct buf bytes = BUF_INIT;
 
 	assert_int_equal(settings_init(&set), 0);
-	set.active_port = 0;
+	set.active_port = world.active_port;
 	set.data_timeout = 1;
 	set.stall_timeout = 2;
 	settings_encode(&set, &bytes);
@@ -585,6 +586,55 @@ text_is_translated(void **state)
 	}
 	free(lf);
 	free(crlf);
+	disconnect(c);
+}
+
+/* The monitor binds the port that needs a privilege; where it can't, any port does. */
+static void
+the_monitor_binds_port_20(void **state)
+{
+	int file = temporary(true);
+	size_t got;
+
+	(void)state;
+	assert_int_equal(pwrite(file, "abc", 3, 0), 3);
+	world.active_port = 20;
+	struct client *c = login();
+	for (int able = 0; able <= 1; able++) {
+		struct opening o = open_data(c, true);
+		say(c, "RETR f\r\n");
+		answer_open(file, O_RDONLY);
+		assert_int_equal(hear(&world.monitor, MSG_M_ACTIVE).m_active.session, c->session);
+		int bound = able ? bound_socket(INADDR_LOOPBACK) : -1;
+		uint16_t port = able ? port_of(bound) : 0;
+		tell(&world.monitor, (struct message){.id = MSG_W_ACTIVE,
+						      .fd = bound,
+						      .w_active = {c->session, able ? 0 : EACCES}});
+		int fd = take_data(&o);
+		struct sockaddr_in from;
+		socklen_t len = sizeof(from);
+		assert_int_equal(getpeername(fd, (struct sockaddr *)&from, &len), 0);
+		if (able)
+			assert_int_equal(ntohs(from.sin_port), port);
+		free(read_all(fd, &got));
+		assert_int_equal(got, 3);
+		close(fd);
+		assert_int_equal(reply_code(c), 150);
+		assert_int_equal(reply_code(c), 226);
+	}
+	/* An answer that comes when nobody waits for it any more is closed, and the session goes
+	 * on. */
+	struct opening o = open_data(c, true);
+	say(c, "RETR f\r\n");
+	answer_open(file, O_RDONLY);
+	hear(&world.monitor, MSG_M_ACTIVE);
+	assert_int_equal(reply_code(c), 425);
+	tell(&world.monitor, (struct message){.id = MSG_W_ACTIVE,
+					      .fd = bound_socket(INADDR_LOOPBACK),
+					      .w_active = {c->session, 0}});
+	SAYS(c, "NOOP", 200);
+	close(o.listener);
+	close(file);
 	disconnect(c);
 }
 
@@ -1041,6 +1091,7 @@ main(void)
 		TEST(downloads_are_exact),
 		TEST(uploads_are_exact),
 		TEST(text_is_translated),
+		TEST(the_monitor_binds_port_20),
 		TEST(segments_and_resumes),
 		TEST(a_stranger_gets_nothing),
 		TEST(nobody_comes),
