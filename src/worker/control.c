@@ -18,9 +18,12 @@
 #define UNSENT_MAX (64U * 1024)
 /* How long the client's FIN is awaited after ours: closing earlier could reset the last reply away.
  */
-#define LINGER_MS 2000
+#define LINGER_MS 1000
 /* How long the last replies may take when the session ends. */
 #define FAREWELL_MS 5000
+/* Both, when the worker's own time is up: the monitor waits for it no longer than two seconds. */
+#define LAST_LINGER_MS   500
+#define LAST_FAREWELL_MS 1000
 
 static void on_event(uv_poll_t *poll, int status, int events);
 static void on_timer(uv_timer_t *timer);
@@ -188,7 +191,9 @@ output_deadline(const struct session *s)
 {
 	if (s->out_since == 0)
 		return 0;
-	return s->out_since + (s->ending ? FAREWELL_MS : s->ftp.settings->stall_timeout * 1000);
+	if (s->ending)
+		return s->out_since + (s->worker->drained ? LAST_FAREWELL_MS : FAREWELL_MS);
+	return s->out_since + s->ftp.settings->stall_timeout * 1000;
 }
 
 /* When the client must have logged in, or sent the next command; 0 for never. */
@@ -277,7 +282,7 @@ control_update(struct session *s)
 		}
 		shutdown(s->fd, SHUT_WR);
 		s->fin_sent = true;
-		s->linger_until = now_of(s) + LINGER_MS;
+		s->linger_until = now_of(s) + (s->worker->drained ? LAST_LINGER_MS : LINGER_MS);
 	}
 	int events = s->out.len ? UV_WRITABLE : 0;
 	if (s->fin_sent || wants_input(s))

@@ -11,6 +11,7 @@
 #include <wharf/base/log.h>
 
 #include "auth.h"
+#include "control.h"
 #include "data.h"
 #include "session.h"
 
@@ -210,8 +211,12 @@ end_sessions(struct worker *w, bool busy_too)
 	struct session *s;
 
 	TAILQ_FOREACH (s, &w->sessions, link) {
-		if (s->closing || s->ending || (!busy_too && ftp_session_is_busy(&s->ftp)))
+		if (s->closing || (!busy_too && ftp_session_is_busy(&s->ftp)))
 			continue;
+		if (s->ending) {
+			control_update(s);
+			continue;
+		}
 		session_enter(s);
 		session_expire(s, TRANSFER_SHUT_DOWN, "The server ends, goodbye.");
 		session_settle(s);
@@ -224,6 +229,7 @@ on_drained(uv_timer_t *timer)
 	struct worker *w = timer->data;
 
 	REQUIRE(w->magic == WORKER_MAGIC);
+	w->drained = true;
 	end_sessions(w, true);
 }
 

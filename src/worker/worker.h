@@ -48,8 +48,8 @@ struct worker {
 	int log, xferlog;      /* descriptors that were sent, or -1 */
 	uint64_t xferlog_lost; /* lines that could not be written */
 	uv_timer_t drain_timer;
-	bool draining, monitor_lost;
-	int status; /* of the process */
+	bool draining, drained, monitor_lost; /* drained: the time for it is over */
+	int status;                           /* of the process */
 };
 
 #define WORKER_SCRATCH 65536
