@@ -55,8 +55,11 @@ class Meter:
         self.pid = pid
         if self.path:
             for one in wharf.family(pid):
-                with open(os.path.join(self.path, "cgroup.procs"), "w") as f:
-                    f.write(str(one))
+                try:
+                    with open(os.path.join(self.path, "cgroup.procs"), "w") as f:
+                        f.write(str(one))
+                except ProcessLookupError:
+                    pass  # it ended meanwhile
 
     def seconds(self):
         if self.file:

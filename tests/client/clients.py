@@ -34,7 +34,7 @@ def folders_of(folder):
 
 
 class Client:
-    can_active, can_six = True, True
+    can_active, can_six, can_active_six = True, True, True
 
     def __init__(self, host, port, user, password, active, work):
         self.host, self.port, self.user, self.password, self.active = host, port, user, password, active
@@ -64,7 +64,7 @@ class Curl(Client):
         with open(path, "w") as f:
             for pair in pairs:
                 f.write("".join('%s = "%s"\n' % item for item in pair))
-        return self.run(self.base() + ["--ftp-create-dirs", "--ftp-method", "nocwd", "-K", path])
+        return self.run(self.base() + ["--ftp-create-dirs", "-K", path])
 
     def put_tree(self, local, remote):
         return self.listed([("upload-file", os.path.join(local, n)), ("url", self.url + remote + "/" + n)]
@@ -89,6 +89,8 @@ class Curl(Client):
 
 
 class Lftp(Client):
+    can_active_six = False  # it sends EPRT |2|::|port|, its own address unknown to itself
+
     def script(self, line):
         return self.run(["lftp", "-c", "set cmd:fail-exit yes; set net:max-retries 2; set ftp:passive-mode %s; open -u %s,%s %s; %s"
                          % ("off" if self.active else "on", self.user, self.password, "ftp://" + self.netloc, line)])
@@ -183,7 +185,7 @@ class Rclone(Client):
         return ["rclone", "--config", os.path.join(self.work, "rclone.conf"), "--retries", "1", "--checkers", "4"]
 
     def put_tree(self, local, remote):
-        return self.run(self.base() + ["copy", local, self.remote + remote])
+        return self.run(self.base() + ["copy", "--create-empty-src-dirs", local, self.remote + remote])
 
     def get_tree(self, remote, local, names):
         return self.run(self.base() + ["copy", self.remote + remote, local])

@@ -54,11 +54,11 @@ class Job:
         kind = ALL[name]
         turn = next(self.ways)
         active = (turn[0] if active is None else active) and kind.can_active
-        six = (turn[1] if six is None else six) and kind.can_six
+        six = (turn[1] if six is None else six) and kind.can_six and not (active and not kind.can_active_six)
         user = daemon.users[0]
         return kind("::1" if six else "127.0.0.1", daemon.port, user.name, user.password, active, self.work)
 
-    def finish(self, process, seconds=400):
+    def finish(self, process, seconds=150):
         try:
             status = process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -112,6 +112,10 @@ def website():
         for name in folders + files:
             if os.path.islink(os.path.join(path, name)):
                 os.unlink(os.path.join(path, name))
+    # Nor are folders that held nothing else: not every client makes empty ones.
+    for path, folders, files in os.walk(local, topdown=False):
+        if not os.listdir(path):
+            os.rmdir(path)
     count = sum(1 for _ in files_of(local))
     print("%d files" % count)
     if count < 2000:

@@ -30,7 +30,7 @@ PORTS = tuple(int(p) for p in os.environ.get("WHARF_TEST_PORTS", "23000-23999").
 BLOCK = 40  # ports that a daemon has: four for listeners, the others for passive data connections
 
 ORDINARY = 65534  # nobody: who the daemon is in the mode `user` when the test runs as root
-RUN_AS, ANONYMOUS = "daemon", "www-data"
+RUN_AS, ANONYMOUS = "daemon", "bin"
 FIRST_UID = 23101
 
 SANITIZED = re.compile(rb"ERROR: \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer")
