@@ -123,7 +123,8 @@ build
 choose_port "${1:-}"
 choose_identities
 make_demo
-"$BUILD/wharfd" -c "$demo/wharfd.conf" &
+# In a session of its own: Ctrl-C is for this script, which then ends wharfd.
+setsid "$BUILD/wharfd" -c "$demo/wharfd.conf" &
 pid=$!
 for _ in $(seq 100); do
 	taken "$port" && break
