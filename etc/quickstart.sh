@@ -13,8 +13,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export DEBIAN_FRONTEND=noninteractive
 
-PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config libuv1-dev libssl-dev libconfuse-dev libseccomp-dev libcap-dev
-	libcrypt-dev libjansson-dev zlib1g-dev libpam0g-dev passwd util-linux curl lftp)
+mapfile -t PACKAGES < <(grep -v '^#' etc/packages)
+PACKAGES+=(passwd util-linux curl lftp)
 BUILD=$PWD/build/quickstart
 
 as_root() {

@@ -12,9 +12,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive PYTHONDONTWRITEBYTECODE=1
 
-BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config libuv1-dev libssl-dev libconfuse-dev libseccomp-dev libcap-dev
-	libcrypt-dev libjansson-dev zlib1g-dev libpam0g-dev libcmocka-dev)
-TEST_PACKAGES=(python3 ca-certificates curl lftp ncftp tnftp wget rclone aria2 perl nodejs npm vsftpd strace libpam-modules
+mapfile -t PACKAGES < <(grep -v '^#' etc/packages)
+PACKAGES+=(libcmocka-dev python3 ca-certificates curl lftp ncftp tnftp wget rclone aria2 perl nodejs npm vsftpd strace libpam-modules
 	passwd util-linux procps mandoc clang-tidy clang-format fuse3 libfuse3-dev)
 
 as_root() {
@@ -29,7 +28,7 @@ installed() {
 
 install_packages() {
 	local missing=() package
-	for package in "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"; do
+	for package in "${PACKAGES[@]}"; do
 		installed "$package" || missing+=("$package")
 	done
 	[ ${#missing[@]} = 0 ] && return
