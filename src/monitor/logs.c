@@ -39,7 +39,8 @@ open_file(const char *path)
 
 /*
  * Descriptor 2 for all processes.  A pipe whose reader sleeps must not stop them, so it is opened
- * once more, without waiting: the flag would otherwise be set for whoever started us too.
+ * once more, without waiting: the flag would otherwise be set for whoever started us too.  Where
+ * the pipe is another user's and can't be opened, that is the smaller evil.
  */
 static int
 open_stderr(void)
@@ -47,8 +48,11 @@ open_stderr(void)
 	struct stat st;
 	int fd = -1;
 
-	if (fstat(STDERR_FILENO, &st) == 0 && S_ISFIFO(st.st_mode))
+	if (fstat(STDERR_FILENO, &st) == 0 && S_ISFIFO(st.st_mode)) {
 		fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+		if (fd < 0)
+			fd_set_nonblocking(STDERR_FILENO, true);
+	}
 	if (fd < 0)
 		fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 	return fd < 0 ? -errno : fd;
