@@ -132,9 +132,6 @@ class Ncftp(Client):
     def get_file(self, remote, local):
         return self.run(self.base("ncftpget") + ["-C", self.host, remote, local])
 
-    def resume_put(self, local, remote):
-        return self.run(self.base("ncftpput") + ["-z", self.host, ".", local])
-
 
 class Tnftp(Client):
     def script(self, lines):
@@ -181,8 +178,11 @@ class Rclone(Client):
 
     def base(self):
         hidden = subprocess.run(["rclone", "obscure", self.password], stdout=subprocess.PIPE, text=True).stdout.strip()
-        self.remote = ':ftp,host="%s",port=%d,user=%s,pass=%s:' % (self.host, self.port, self.user, hidden)
-        return ["rclone", "--config", os.path.join(self.work, "rclone.conf"), "--retries", "1", "--checkers", "4"]
+        self.remote = ':ftp,host="%s",port=%d,user=%s,pass=%s:' % (
+            "[%s]" % self.host if self.six else self.host, self.port, self.user, hidden)
+        return ["rclone", "--config", os.path.join(self.work, "rclone.conf"), "--retries", "1", "--checkers", "4",
+                # Ends its parallel parts early, and takes the 426 for it as a failure.
+                "--multi-thread-streams", "0"]
 
     def put_tree(self, local, remote):
         return self.run(self.base() + ["copy", "--create-empty-src-dirs", local, self.remote + remote])

@@ -125,7 +125,8 @@ def website():
             job.finish(client.put_tree(local, "site"))
             same_trees(local, d.path("site"))
         for name in chosen(("curl", "lftp", "ncftp", "tnftp", "rclone", "ftplib", "Net::FTP", "basic-ftp")):
-            client = job.client(d, name)
+            # curl 7.88 waits for a second when the reply to EPSV comes sooner than it looks for it.
+            client = job.client(d, name, active=True) if name == "curl" else job.client(d, name)
             job.attempt(name, "website up", client, up)
             shutil.rmtree(d.path("site"), ignore_errors=True)
     job.end()
@@ -250,7 +251,8 @@ def backup():
                     if name.startswith("restored.tar"):
                         os.unlink(os.path.join(job.work, name))
 
-        for name in chosen(("curl", "lftp", "ncftp", "ftplib", "Net::FTP", "basic-ftp")):
+        # Not ncftp: it sends REST, and then a large file from its first byte.
+        for name in chosen(("curl", "lftp", "ftplib", "Net::FTP", "basic-ftp")):
             job.attempt(name, "1 GiB up, interrupted, resumed", job.client(d, name), drop)
             if os.path.exists(there):
                 os.unlink(there)
