@@ -231,14 +231,27 @@ try_passive(const struct conf *conf, const struct conf_block *b, struct conf_rep
 			     ports->low, ports->high, n, conf->server.settings.max_sessions);
 }
 
+static uint64_t
+count_workers(const struct settings *s)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return s->workers ? s->workers : cores > 0 ? (uint64_t)cores : 1;
+}
+
+uint64_t
+conf_descriptors(const struct settings *s)
+{
+	uint64_t workers = count_workers(s);
+
+	return (s->max_sessions * FDS_PER_SESSION + workers - 1) / workers + FDS_PER_WORKER;
+}
+
 static void
 try_descriptors(const struct conf *conf, struct conf_report *report)
 {
 	const struct settings *s = &conf->server.settings;
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	uint64_t workers = s->workers ? s->workers : cores > 0 ? (uint64_t)cores : 1;
-	uint64_t need = (s->max_sessions * FDS_PER_SESSION + workers - 1) / workers +
-			FDS_PER_WORKER;
+	uint64_t need = conf_descriptors(s);
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max != RLIM_INFINITY &&
@@ -247,7 +260,7 @@ try_descriptors(const struct conf *conf, struct conf_report *report)
 			     "max_sessions: %" PRIu64 " sessions on %" PRIu64
 			     " workers need %" PRIu64
 			     " descriptors a process, and the limit (ulimit -Hn) is %ju",
-			     s->max_sessions, workers, need, (uintmax_t)limit.rlim_max);
+			     s->max_sessions, count_workers(s), need, (uintmax_t)limit.rlim_max);
 }
 
 size_t

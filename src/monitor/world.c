@@ -14,11 +14,9 @@
 
 #include <wharf/base/fd.h>
 #include <wharf/base/log.h>
+#include <wharf/conf/conf.h>
 
 #include "world.h"
-
-/* What a session may need of a worker at a time: control, data, listener, file. */
-#define DESCRIPTORS_A_SESSION 4
 
 int
 world_limits(const struct monitor *m)
@@ -31,9 +29,10 @@ world_limits(const struct monitor *m)
 	files.rlim_cur = files.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
 		return -errno;
-	if (files.rlim_max / DESCRIPTORS_A_SESSION < m->server->max_sessions)
+	uint64_t need = conf_descriptors(m->server);
+	if (files.rlim_max < need)
 		LOG(WARNING, "a worker may run out of descriptors before max_sessions",
-		    LOG_NUM("limit", files.rlim_max),
+		    LOG_NUM("limit", files.rlim_max), LOG_NUM("needed", need),
 		    LOG_NUM("max_sessions", m->server->max_sessions));
 	return 0;
 }

@@ -60,6 +60,9 @@ void conf_report_deinit(struct conf_report *report);
  */
 size_t conf_try_world(const struct conf *conf, bool bind_ports, struct conf_report *report);
 
+/* How many descriptors one worker needs when max_sessions are there, spread over all workers. */
+uint64_t conf_descriptors(const struct settings *server);
+
 size_t conf_listeners(const struct conf *conf, const struct conf_listener **out);
 /* The server's own settings, without any override. */
 const struct settings *conf_server(const struct conf *conf);
