@@ -29,7 +29,9 @@ with tempfile.TemporaryDirectory() as folder:
         os.close(os.open(users, os.O_CREAT | os.O_WRONLY, 0o600))
         text = 'users_file = "%s"\nempty_directory = "%s/empty"\n' % (users, folder) + text
         if os.geteuid() == 0:
-            text = 'run_as = "%s"\nanonymous_user = "%s"\n' % (wharf.RUN_AS, wharf.ANONYMOUS) + text
+            text = 'run_as = "%s"\n' % wharf.RUN_AS + text
+            if "anonymous_user" not in text:
+                text = 'anonymous_user = "%s"\n' % wharf.ANONYMOUS + text
         text = re.sub(r"(\n\s*port = )21\b", r"\g<1>%d" % wharf.PORTS[0], text)
         path = os.path.join(folder, "wharfd.conf")
         with open(path, "w") as out:
