@@ -18,16 +18,16 @@ bytes_of(const struct sockaddr_storage *a)
 {
 	if (a->ss_family == AF_INET) {
 		const struct sockaddr_in *in = (const struct sockaddr_in *)a;
-		return (struct address_bytes){ (const uint8_t *)&in->sin_addr, 4 };
+		return (struct address_bytes){(const uint8_t *)&in->sin_addr, 4};
 	}
 	if (a->ss_family == AF_INET6) {
 		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)a;
 		const uint8_t *p = in6->sin6_addr.s6_addr;
 		if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
-			return (struct address_bytes){ p + 12, 4 };
-		return (struct address_bytes){ p, 16 };
+			return (struct address_bytes){p + 12, 4};
+		return (struct address_bytes){p, 16};
 	}
-	return (struct address_bytes){ NULL, 0 };
+	return (struct address_bytes){NULL, 0};
 }
 
 static uint32_t
@@ -54,7 +54,7 @@ address_unmap(struct sockaddr_storage *a)
 
 	if (a->ss_family != AF_INET6 || bytes.n != 4)
 		return;
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(address_port(a)) };
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(address_port(a))};
 	memcpy(&in.sin_addr, bytes.p, 4);
 	memset(a, 0, sizeof(*a));
 	memcpy(a, &in, sizeof(in));
@@ -118,9 +118,9 @@ network_of(const struct sockaddr_storage *a, unsigned prefix4, unsigned prefix6,
 	   struct network *out)
 {
 	struct address_bytes bytes = bytes_of(a);
-	struct sockaddr_in in = { .sin_family = AF_INET };
-	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
-	uint8_t masked[16] = { 0 };
+	struct sockaddr_in in = {.sin_family = AF_INET};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+	uint8_t masked[16] = {0};
 	unsigned prefix = bytes.n == 4 ? prefix4 : prefix6;
 
 	memset(out, 0, sizeof(*out));
@@ -130,7 +130,7 @@ network_of(const struct sockaddr_storage *a, unsigned prefix4, unsigned prefix6,
 		prefix = (unsigned)bytes.n * 8;
 	memcpy(masked, bytes.p, bytes.n);
 	for (unsigned i = prefix; i < bytes.n * 8; i++)
-		masked[i / 8] &= (uint8_t)~(0x80u >> i % 8);
+		masked[i / 8] &= (uint8_t) ~(0x80u >> i % 8);
 	out->prefix = prefix;
 	if (bytes.n == 4) {
 		memcpy(&in.sin_addr, masked, 4);
@@ -145,7 +145,7 @@ network_of(const struct sockaddr_storage *a, unsigned prefix4, unsigned prefix6,
 static struct sockaddr_storage
 host_parse(struct slice s)
 {
-	struct sockaddr_storage a = { .ss_family = AF_UNSPEC };
+	struct sockaddr_storage a = {.ss_family = AF_UNSPEC};
 	char text[INET6_ADDRSTRLEN];
 
 	if (s.n == 0 || s.n >= sizeof(text) || memchr(s.p, '\0', s.n))

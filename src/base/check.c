@@ -10,14 +10,15 @@
 _Noreturn void
 require_failed(const char *cond, const char *file, int line)
 {
-	LOG(ERROR, "a requirement failed, this process ends", LOG_STR("condition", cond), LOG_STR("file", file),
-	    LOG_NUM("line", line));
+	LOG(ERROR, "a requirement failed, this process ends", LOG_STR("condition", cond),
+	    LOG_STR("file", file), LOG_NUM("line", line));
 	abort();
 }
 
 bool
 check_failed(const char *cond, const char *file, int line)
 {
-	LOG(ERROR, "a check failed", LOG_STR("condition", cond), LOG_STR("file", file), LOG_NUM("line", line));
+	LOG(ERROR, "a check failed", LOG_STR("condition", cond), LOG_STR("file", file),
+	    LOG_NUM("line", line));
 	return false;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* The log's lines; see wharf/base/log.h.  The only state of the process that has no owner: where lines go. */
+/* The log's lines; see wharf/base/log.h.  The only state of the process that has no owner: where
+ * lines go. */
 #include <errno.h>
 #include <jansson.h>
 #include <stdatomic.h>
@@ -16,7 +17,8 @@
 #include <wharf/base/log.h>
 
 #define LINE_MAX_BYTES 4096
-#define TEXT_MAX_BYTES (LINE_MAX_BYTES - 96)       /* of a text line, before the last value's last byte */
+/* Of a text line, before the last value's last byte. */
+#define TEXT_MAX_BYTES (LINE_MAX_BYTES - 96)
 #define JSON_MAX_BYTES ((LINE_MAX_BYTES - 512) / 2) /* of all values: JSON may double each byte */
 
 static struct {
@@ -25,9 +27,9 @@ static struct {
 	enum log_level least;
 	bool json;
 	atomic_uint_fast64_t lost;
-} sink = { "wharfd", STDERR_FILENO, LOG_LEVEL_INFO, false, 0 };
+} sink = {"wharfd", STDERR_FILENO, LOG_LEVEL_INFO, false, 0};
 
-static const char *const level_names[] = { "error", "warning", "info", "debug" };
+static const char *const level_names[] = {"error", "warning", "info", "debug"};
 
 void
 log_setup(const char *process, int fd, enum log_level least, bool json)
@@ -36,7 +38,8 @@ log_setup(const char *process, int fd, enum log_level least, bool json)
 	sink.fd = fd;
 	sink.least = least;
 	sink.json = json;
-	/* libc reads its time zone once, at the first call for a time: not in a jail, where the file is a client's. */
+	/* libc reads its time zone once, at the first call for a time: not in a jail, where the
+	 * file is a client's. */
 	tzset();
 	/* JSON's hash seed comes from a device, which a jail has not. */
 	if (json)
@@ -63,7 +66,8 @@ log_errno(int negative_errno)
 	return slice_of(text ? text : "unknown error");
 }
 
-/* The length of the UTF-8 sequence at p that prints, or 0 when the byte must be escaped (RFC 3629 §4). */
+/* The length of the UTF-8 sequence at p that prints, or 0 when the byte must be escaped (RFC 3629
+ * §4). */
 static size_t
 printable(const unsigned char *p, size_t n)
 {
@@ -77,8 +81,9 @@ printable(const unsigned char *p, size_t n)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
 	/* Overlong forms, surrogates, what lies beyond U+10FFFF, and the C1 controls. */
-	if ((p[0] == 0xc2 && p[1] < 0xa0) || (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+	if ((p[0] == 0xc2 && p[1] < 0xa0) || (p[0] == 0xe0 && p[1] < 0xa0) ||
+	    (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
+	    (p[0] == 0xf4 && p[1] > 0x8f))
 		return 0;
 	return len;
 }
@@ -107,12 +112,13 @@ add_time(struct buf *b)
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &tm);
-	buf_printf(b, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-		   tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec / 1000000);
+	buf_printf(b, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ", tm.tm_year + 1900, tm.tm_mon + 1,
+		   tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec / 1000000);
 }
 
 static void
-add_text(struct buf *b, enum log_level level, const char *what, const struct log_field *fields, size_t n)
+add_text(struct buf *b, enum log_level level, const char *what, const struct log_field *fields,
+	 size_t n)
 {
 	add_time(b);
 	buf_printf(b, " %s %s: %s", level_names[level], sink.process, what);
@@ -122,7 +128,8 @@ add_text(struct buf *b, enum log_level level, const char *what, const struct log
 			buf_printf(b, "%lld", (long long)fields[i].number);
 			continue;
 		}
-		bool quoted = !fields[i].text.n || memchr(fields[i].text.p, ' ', fields[i].text.n) ||
+		bool quoted = !fields[i].text.n ||
+			      memchr(fields[i].text.p, ' ', fields[i].text.n) ||
 			      memchr(fields[i].text.p, '"', fields[i].text.n);
 		if (quoted)
 			buf_add_byte(b, '"');
@@ -140,7 +147,8 @@ add_text(struct buf *b, enum log_level level, const char *what, const struct log
 }
 
 static void
-add_json(struct buf *b, enum log_level level, const char *what, const struct log_field *fields, size_t n)
+add_json(struct buf *b, enum log_level level, const char *what, const struct log_field *fields,
+	 size_t n)
 {
 	json_t *object = json_object();
 	struct buf text = BUF_INIT;
@@ -191,7 +199,8 @@ log_write(enum log_level level, const char *what, const struct log_field *fields
 	uint_fast64_t lost = atomic_exchange(&sink.lost, 0);
 	if (lost) {
 		const struct log_field field = LOG_NUM("lines", lost);
-		(sink.json ? add_json : add_text)(&line, LOG_LEVEL_WARNING, "log lines were lost", &field, 1);
+		(sink.json ? add_json : add_text)(&line, LOG_LEVEL_WARNING, "log lines were lost",
+						  &field, 1);
 		buf_add_byte(&line, '\n');
 	}
 	(sink.json ? add_json : add_text)(&line, level, what, fields, n);

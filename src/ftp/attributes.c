@@ -2,8 +2,8 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * What a file is, and setting it: SIZE, MDTM, MLST (RFC 3659), MFMT and MFF (draft-somers-ftp-mfxx), AVBL
- * (draft-peterson-streamlined-ftp-command-extensions).
+ * What a file is, and setting it: SIZE, MDTM, MLST (RFC 3659), MFMT and MFF
+ * (draft-somers-ftp-mfxx), AVBL (draft-peterson-streamlined-ftp-command-extensions).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@
 static void
 ask_stat(struct ftp_session *s, void (*then)(struct ftp_session *, struct message *))
 {
-	struct message m = { .id = MSG_F_STAT, .f_stat = { .path = slice_of(s->path) } };
+	struct message m = {.id = MSG_F_STAT, .f_stat = {.path = slice_of(s->path)}};
 
 	ask(s, &m, then);
 }
@@ -75,10 +75,10 @@ utime_answered(struct ftp_session *s, struct message *m)
 static void
 ask_utime(struct ftp_session *s, void (*then)(struct ftp_session *, struct message *))
 {
-	struct message m = { .id = MSG_F_UTIME,
-			     .f_utime = { .seconds = s->task->modify.tv_sec,
-					  .nanoseconds = (uint32_t)s->task->modify.tv_nsec,
-					  .path = slice_of(s->path) } };
+	struct message m = {.id = MSG_F_UTIME,
+			    .f_utime = {.seconds = s->task->modify.tv_sec,
+					.nanoseconds = (uint32_t)s->task->modify.tv_nsec,
+					.path = slice_of(s->path)}};
 
 	ask(s, &m, then);
 }
@@ -161,10 +161,10 @@ mlst_answered(struct ftp_session *s, struct message *m)
 		.name = slice_of(s->path),
 		.owner = r->owner,
 		.group = r->group,
-		.type = S_ISREG(r->mode) ? ENTRY_FILE :
-			S_ISDIR(r->mode) ? ENTRY_DIR :
-			S_ISLNK(r->mode) ? ENTRY_SYMLINK :
-					   ENTRY_SPECIAL,
+		.type = S_ISREG(r->mode)   ? ENTRY_FILE
+			: S_ISDIR(r->mode) ? ENTRY_DIR
+			: S_ISLNK(r->mode) ? ENTRY_SYMLINK
+					   : ENTRY_SPECIAL,
 		.mode = r->mode,
 		.perm = r->perm,
 		.uid = r->uid,
@@ -218,9 +218,9 @@ static const struct {
 	unsigned bit;
 	int (*parse)(struct task *, struct slice);
 } mff_facts[] = {
-	{ { "UNIX.mode", 9 }, MFF_MODE, mff_mode },
-	{ { "UNIX.group", 10 }, MFF_GROUP, mff_group },
-	{ { "modify", 6 }, MFF_MODIFY, mff_modify },
+	{{"UNIX.mode", 9}, MFF_MODE, mff_mode},
+	{{"UNIX.group", 10}, MFF_GROUP, mff_group},
+	{{"modify", 6}, MFF_MODIFY, mff_modify},
 };
 
 /* One "name=value". Returns 0, or the code that refuses it. */
@@ -251,7 +251,7 @@ mff_next(struct ftp_session *s, struct message *answer)
 {
 	struct task *task = s->task;
 	struct slice path = slice_of(s->path);
-	struct message m = { .id = MSG_F_CHMOD, .f_chmod = { .mode = task->mode, .path = path } };
+	struct message m = {.id = MSG_F_CHMOD, .f_chmod = {.mode = task->mode, .path = path}};
 
 	if (answer && answer_error(answer)) {
 		reply_errno(s, answer_error(answer));
@@ -260,7 +260,8 @@ mff_next(struct ftp_session *s, struct message *answer)
 		ask(s, &m, mff_next);
 	} else if (task->facts & MFF_GROUP) {
 		task->facts &= ~(unsigned)MFF_GROUP;
-		m = (struct message){ .id = MSG_F_CHGRP, .f_chgrp = { .group = slice_of(task->group), .path = path } };
+		m = (struct message){.id = MSG_F_CHGRP,
+				     .f_chgrp = {.group = slice_of(task->group), .path = path}};
 		ask(s, &m, mff_next);
 	} else if (task->facts & MFF_MODIFY) {
 		task->facts &= ~(unsigned)MFF_MODIFY;
@@ -294,8 +295,9 @@ do_mff(struct ftp_session *s, struct slice arg)
 	if (!refused && !path.n)
 		refused = 501;
 	if (refused)
-		reply(s, refused, refused == 504 ? "modify, UNIX.mode and UNIX.group can be set." :
-						   "fact=value; and a path are wanted.");
+		reply(s, refused,
+		      refused == 504 ? "modify, UNIX.mode and UNIX.group can be set."
+				     : "fact=value; and a path are wanted.");
 	else if (resolve_path(s, path, &s->path))
 		mff_next(s, NULL);
 }
@@ -312,7 +314,7 @@ avbl_answered(struct ftp_session *s, struct message *m)
 void
 do_avbl(struct ftp_session *s, struct slice arg)
 {
-	struct message m = { .id = MSG_F_SPACE, .f_space = { .path = slice_of(s->path) } };
+	struct message m = {.id = MSG_F_SPACE, .f_space = {.path = slice_of(s->path)}};
 
 	(void)arg;
 	ask(s, &m, avbl_answered);

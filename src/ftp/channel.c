@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* Commands that prepare a data connection and say how files go over it: PORT to RANG (RFC 959 §4.1.2, 2428, 3659 §5). */
+/* Commands that prepare a data connection and say how files go over it: PORT to RANG (RFC 959
+ * §4.1.2, 2428, 3659 §5). */
 #include <errno.h>
 #include <netinet/in.h>
 
@@ -33,7 +34,8 @@ set_active(struct ftp_session *s, const struct sockaddr_storage *to)
 	reply(s, 200, "OK.");
 }
 
-/* After EPSV ALL nothing else may prepare a data connection (RFC 2428 §4); and active ones may be forbidden. */
+/* After EPSV ALL nothing else may prepare a data connection (RFC 2428 §4); and active ones may be
+ * forbidden. */
 static bool
 may_prepare(struct ftp_session *s, bool active)
 {
@@ -55,7 +57,7 @@ do_port(struct ftp_session *s, struct slice arg)
 	union {
 		struct sockaddr_storage any;
 		struct sockaddr_in in;
-	} to = { 0 };
+	} to = {0};
 
 	if (!may_prepare(s, true))
 		return;
@@ -100,8 +102,10 @@ listen_for_data(struct ftp_session *s, struct sockaddr_storage *announce)
 	int r = s->world->passive(s, control_family(s), announce);
 
 	if (r < 0) {
-		reply(s, 425, r == -EADDRINUSE ? "All ports for data connections are taken, try again later." :
-						 "Can't wait for a data connection.");
+		reply(s, 425,
+		      r == -EADDRINUSE
+			      ? "All ports for data connections are taken, try again later."
+			      : "Can't wait for a data connection.");
 		return false;
 	}
 	s->data = DATA_PASSIVE;
@@ -142,8 +146,10 @@ do_epsv(struct ftp_session *s, struct slice arg)
 	if (r == HOSTPORT_ALL) {
 		s->epsv_all = true;
 		reply(s, 200, "Only EPSV from now on.");
-	} else if (r == HOSTPORT_PROTOCOL || (r == 0 && family != AF_UNSPEC && family != control_family(s))) {
-		reply(s, 522, "Network protocol not supported, use (%d)", control_family(s) == AF_INET ? 1 : 2);
+	} else if (r == HOSTPORT_PROTOCOL ||
+		   (r == 0 && family != AF_UNSPEC && family != control_family(s))) {
+		reply(s, 522, "Network protocol not supported, use (%d)",
+		      control_family(s) == AF_INET ? 1 : 2);
 	} else if (r != 0) {
 		reply(s, 501, "1, 2, ALL or nothing is wanted.");
 	} else if (listen_for_data(s, &announce)) {
@@ -174,7 +180,8 @@ choose(const struct choice *choices, size_t n, struct slice word)
 void
 do_type(struct ftp_session *s, struct slice arg)
 {
-	static const struct choice types[] = { { "A", 1 }, { "A N", 1 }, { "I", 0 }, { "L 8", 0 }, { "L8", 0 } };
+	static const struct choice types[] = {
+		{"A", 1}, {"A N", 1}, {"I", 0}, {"L 8", 0}, {"L8", 0}};
 	int ascii = choose(types, sizeof(types) / sizeof(types[0]), arg);
 
 	if (ascii < 0) {
@@ -188,7 +195,7 @@ do_type(struct ftp_session *s, struct slice arg)
 void
 do_stru(struct ftp_session *s, struct slice arg)
 {
-	static const struct choice structures[] = { { "F", 1 } };
+	static const struct choice structures[] = {{"F", 1}};
 
 	if (choose(structures, 1, arg) < 0)
 		reply(s, 504, "STRU F alone is served.");
@@ -199,7 +206,7 @@ do_stru(struct ftp_session *s, struct slice arg)
 void
 do_mode(struct ftp_session *s, struct slice arg)
 {
-	static const struct choice modes[] = { { "S", 1 } };
+	static const struct choice modes[] = {{"S", 1}};
 
 	if (choose(modes, 1, arg) < 0)
 		reply(s, 504, "MODE S alone is served.");
@@ -242,7 +249,8 @@ do_rang(struct ftp_session *s, struct slice arg)
 	uint64_t start, end;
 
 	restart_reset(s);
-	if (number_parse_u64(first, INT64_MAX, &start) != 0 || number_parse_u64(last, INT64_MAX, &end) != 0) {
+	if (number_parse_u64(first, INT64_MAX, &start) != 0 ||
+	    number_parse_u64(last, INT64_MAX, &end) != 0) {
 		reply(s, 501, "The first and the last byte are wanted.");
 	} else if (start == 1 && end == 0) {
 		reply(s, 350, "The range is all of the file.");
@@ -253,7 +261,8 @@ do_rang(struct ftp_session *s, struct slice arg)
 	} else {
 		s->range_start = start;
 		s->range_end = end;
-		reply(s, 350, "Restarting at %llu, to %llu.", (unsigned long long)start, (unsigned long long)end);
+		reply(s, 350, "Restarting at %llu, to %llu.", (unsigned long long)start,
+		      (unsigned long long)end);
 	}
 }
 
@@ -291,6 +300,6 @@ do_allo(struct ftp_session *s, struct slice arg)
 	if (!task)
 		return;
 	task->size = bytes;
-	struct message m = { .id = MSG_F_SPACE, .f_space = { .path = slice_of(s->cwd) } };
+	struct message m = {.id = MSG_F_SPACE, .f_space = {.path = slice_of(s->cwd)}};
 	ask(s, &m, allo_answered);
 }

@@ -5,23 +5,36 @@
 #include "command.h"
 
 static const struct command table[] = {
-#define COMMAND(verb, argument, needs, right, during, handler, feature, help)                   \
-	{ { #verb, sizeof(#verb) - 1 }, ARG_##argument, NEEDS_##needs, RIGHT_##right, DURING_##during, handler, \
-	  feature, help },
+#define COMMAND(verb, argument, needs, right, during, handler, feature, help) \
+	{{#verb, sizeof(#verb) - 1},                                          \
+	 ARG_##argument,                                                      \
+	 NEEDS_##needs,                                                       \
+	 RIGHT_##right,                                                       \
+	 DURING_##during,                                                     \
+	 handler,                                                             \
+	 feature,                                                             \
+	 help},
 #include <wharf/ftp/commands.def>
 };
 
 static const struct command site_table[] = {
-#define SITE(verb, argument, right, handler, feature, help)                                      \
-	{ { #verb, sizeof(#verb) - 1 }, ARG_##argument, NEEDS_USER, RIGHT_##right, DURING_LATER, handler, feature, \
-	  help },
+#define SITE(verb, argument, right, handler, feature, help) \
+	{{#verb, sizeof(#verb) - 1},                        \
+	 ARG_##argument,                                    \
+	 NEEDS_USER,                                        \
+	 RIGHT_##right,                                     \
+	 DURING_LATER,                                      \
+	 handler,                                           \
+	 feature,                                           \
+	 help},
 #include <wharf/ftp/site.def>
 };
 
-/* First words of other protocols that a browser or a mail client can be tricked into sending here (attacks B04). */
-static const char *const foreign[] = { "GET",     "HEAD",  "POST",   "PUT",  "DELETE", "OPTIONS", "CONNECT",
-				       "TRACE",   "PATCH", "EHLO",   "HELO", "RCPT",   "DATA",    "PRI",
-				       "PROPFIND" };
+/* First words of other protocols that a browser or a mail client can be tricked into sending here
+ * (attacks B04). */
+static const char *const foreign[] = {"GET",     "HEAD",    "POST",  "PUT",   "DELETE",
+				      "OPTIONS", "CONNECT", "TRACE", "PATCH", "EHLO",
+				      "HELO",    "RCPT",    "DATA",  "PRI",   "PROPFIND"};
 
 const struct command *
 commands(size_t *n)

@@ -2,8 +2,9 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * Inside the protocol: rows of commands.def as structs, the handlers, and what handlers share.  A handler is called with
- * its checked argument and either replies, or asks the world one thing and names in s->then what to do with the answer.
+ * Inside the protocol: rows of commands.def as structs, the handlers, and what handlers share.  A
+ * handler is called with its checked argument and either replies, or asks the world one thing and
+ * names in s->then what to do with the answer.
  */
 #ifndef WHARF_FTP_COMMAND_H
 #define WHARF_FTP_COMMAND_H
@@ -11,11 +12,12 @@
 #include <wharf/ftp/facts.h>
 #include <wharf/ftp/session.h>
 
-#define SESSION_MAGIC        0x46545053U
-#define SESSION_LINE_MAX     (4095 + 512) /* bytes of a command line: a path, and a verb with its numbers */
-#define SESSION_QUEUE_MAX    65536        /* bytes of lines that wait */
-#define SESSION_SECRET_MAX   512          /* bytes of a password */
-#define SESSION_UNKNOWN_MAX  10           /* verbs that are not FTP's, before the login */
+#define SESSION_MAGIC 0x46545053U
+#define SESSION_LINE_MAX \
+	(4095 + 512)              /* bytes of a command line: a path, and a verb with its numbers */
+#define SESSION_QUEUE_MAX   65536 /* bytes of lines that wait */
+#define SESSION_SECRET_MAX  512   /* bytes of a password */
+#define SESSION_UNKNOWN_MAX 10    /* verbs that are not FTP's, before the login */
 
 enum command_argument { ARG_NONE, ARG_ANY, ARG_TEXT, ARG_PATH, ARG_PATH_OPT };
 enum command_needs { NEEDS_ANYONE, NEEDS_USER, NEEDS_DATA };
@@ -43,21 +45,21 @@ struct command {
 
 /* A command that needs several questions keeps here what it knows between them. */
 struct task {
-	char *other;            /* a second path, or an argument as it came */
-	int fd;                 /* a descriptor that an answer brought, or -1 */
-	struct buf reply;       /* what the final reply will say */
-	size_t step;            /* how far in a path */
-	uint64_t size;          /* ALLO */
+	char *other;      /* a second path, or an argument as it came */
+	int fd;           /* a descriptor that an answer brought, or -1 */
+	struct buf reply; /* what the final reply will say */
+	size_t step;      /* how far in a path */
+	uint64_t size;    /* ALLO */
 	/* MFF, MFMT, MDTM */
-	unsigned facts;         /* those that are still to be set */
+	unsigned facts; /* those that are still to be set */
 	struct timespec modify;
 	unsigned mode;
 	char *group;
 	/* Digests */
-	int algorithm;          /* enum digest_algorithm */
-	bool with_name;         /* HASH: the reply names algorithm, range and file */
-	bool told;              /* 213- was sent */
-	uint64_t start, end;    /* end is not included */
+	int algorithm;       /* enum digest_algorithm */
+	bool with_name;      /* HASH: the reply names algorithm, range and file */
+	bool told;           /* 213- was sent */
+	uint64_t start, end; /* end is not included */
 };
 
 /* The tables; n is set to their length. */
@@ -70,18 +72,22 @@ const struct command *site_find(struct slice verb);
 bool command_is_foreign(struct slice line);
 
 /* One reply of one line.  The text must not hold what a client sent, but for quoted paths. */
-void reply(struct ftp_session *s, unsigned code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void reply(struct ftp_session *s, unsigned code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 /* A reply of bytes, which has its code and line ends already. */
 void reply_raw(struct ftp_session *s, unsigned code, const struct buf *bytes);
-/* A reply for an errno (positive or negative): 452 for a full disk, 550 for a name that is not there, ... */
+/* A reply for an errno (positive or negative): 452 for a full disk, 550 for a name that is not
+ * there, ... */
 void reply_errno(struct ftp_session *s, int error);
 /* The same with 553 in place of 550: for commands that make a name. */
 void reply_errno_naming(struct ftp_session *s, int error);
 /* Appends "code-first\r\n" + lines of text, each with a blank before it + "code last\r\n". */
-void reply_add_lines(struct buf *b, unsigned code, const char *first, struct slice text, const char *last);
+void reply_add_lines(struct buf *b, unsigned code, const char *first, struct slice text,
+		     const char *last);
 
 /* Asks the agent; `then` gets the answer.  The command runs on until finish(). */
-void ask(struct ftp_session *s, struct message *m, void (*then)(struct ftp_session *, struct message *));
+void ask(struct ftp_session *s, struct message *m,
+	 void (*then)(struct ftp_session *, struct message *));
 /* The running command is over: its reply was sent. */
 void finish(struct ftp_session *s);
 /* Runs what waits in the queue, as far as it need not wait longer. */
@@ -96,17 +102,18 @@ struct task *task_begin(struct ftp_session *s);
 void task_end(struct ftp_session *s);
 
 /*
- * *out := the absolute path for arg, for commands whose argument holds more than a path; what it held is freed.
- * find_path() returns 0, an enum path_error, or a negative errno (-ENOENT for hidden names), *out being NULL then;
- * resolve_path() returns whether it went well, and has sent the reply when it did not.
+ * *out := the absolute path for arg, for commands whose argument holds more than a path; what it
+ * held is freed. find_path() returns 0, an enum path_error, or a negative errno (-ENOENT for hidden
+ * names), *out being NULL then; resolve_path() returns whether it went well, and has sent the reply
+ * when it did not.
  */
 int find_path(struct ftp_session *s, struct slice arg, char **out);
 bool resolve_path(struct ftp_session *s, struct slice arg, char **out);
 /* Whether the session has all these rights; when not, 550 was replied. */
 bool require_right(struct ftp_session *s, unsigned rights);
 /*
- * Splits "first second": first is one word, or quoted with its quotes doubled; second is the rest, quoted or not.
- * Either may be freed by buf_deinit().  Returns false when there are not two.
+ * Splits "first second": first is one word, or quoted with its quotes doubled; second is the rest,
+ * quoted or not. Either may be freed by buf_deinit().  Returns false when there are not two.
  */
 bool split_two(struct slice arg, struct buf *first, struct buf *second);
 /* The text before the first blank, and what follows exactly one. */
@@ -124,7 +131,8 @@ void login_forget(struct ftp_session *s);
 #define COMMAND(verb, argument, needs, right, during, handler, feature, help) \
 	void handler(struct ftp_session *s, struct slice arg);
 #include <wharf/ftp/commands.def>
-#define SITE(verb, argument, right, handler, feature, help) void handler(struct ftp_session *s, struct slice arg);
+#define SITE(verb, argument, right, handler, feature, help) \
+	void handler(struct ftp_session *s, struct slice arg);
 #include <wharf/ftp/site.def>
 
 #endif

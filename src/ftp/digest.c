@@ -9,7 +9,7 @@ static const struct {
 	const char *name;
 	size_t bytes;
 } digests[] = {
-#define DIGEST_ROW(symbol, name, bytes) [DIGEST_##symbol] = { name, bytes },
+#define DIGEST_ROW(symbol, name, bytes) [DIGEST_##symbol] = {name, bytes},
 	DIGEST_TABLE(DIGEST_ROW)
 #undef DIGEST_ROW
 };
@@ -116,7 +116,7 @@ next_number(struct slice *s, uint64_t *out)
 		return false;
 	while (n < s->n && s->p[n] != ' ')
 		n++;
-	if (number_parse_u64((struct slice){ s->p + 1, n - 1 }, UINT64_MAX, out) != 0)
+	if (number_parse_u64((struct slice){s->p + 1, n - 1}, UINT64_MAX, out) != 0)
 		return false;
 	*s = slice_from(*s, n);
 	return true;
@@ -149,7 +149,7 @@ digest_parse_args(struct slice arg, struct digest_args *out)
 	struct buf text = out->text;
 
 	buf_reset(&text);
-	*out = (struct digest_args){ .text = text };
+	*out = (struct digest_args){.text = text};
 	if (arg.n > 0 && arg.p[0] == '"')
 		return parse_quoted(arg, out);
 	return parse_plain(arg, out);

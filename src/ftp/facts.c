@@ -12,9 +12,12 @@ static bool
 add_type(struct buf *out, const struct entry *e)
 {
 	static const char *const names[] = {
-		[ENTRY_FILE] = "file",		  [ENTRY_DIR] = "dir",
-		[ENTRY_CDIR] = "cdir",		  [ENTRY_PDIR] = "pdir",
-		[ENTRY_SYMLINK] = "OS.unix=symlink", [ENTRY_SPECIAL] = "OS.unix=special",
+		[ENTRY_FILE] = "file",
+		[ENTRY_DIR] = "dir",
+		[ENTRY_CDIR] = "cdir",
+		[ENTRY_PDIR] = "pdir",
+		[ENTRY_SYMLINK] = "OS.unix=symlink",
+		[ENTRY_SPECIAL] = "OS.unix=special",
 	};
 
 	buf_add_str(out, names[e->type]);
@@ -115,14 +118,14 @@ static const struct {
 	struct slice name;
 	bool (*add)(struct buf *out, const struct entry *e);
 } facts[] = {
-	{ FACT_TYPE, { "type", 4 }, add_type },
-	{ FACT_SIZE, { "size", 4 }, add_size },
-	{ FACT_MODIFY, { "modify", 6 }, add_modify },
-	{ FACT_PERM, { "perm", 4 }, add_perm },
-	{ FACT_UNIQUE, { "unique", 6 }, add_unique },
-	{ FACT_UNIX_MODE, { "UNIX.mode", 9 }, add_unix_mode },
-	{ FACT_UNIX_OWNER, { "UNIX.owner", 10 }, add_unix_owner },
-	{ FACT_UNIX_GROUP, { "UNIX.group", 10 }, add_unix_group },
+	{FACT_TYPE, {"type", 4}, add_type},
+	{FACT_SIZE, {"size", 4}, add_size},
+	{FACT_MODIFY, {"modify", 6}, add_modify},
+	{FACT_PERM, {"perm", 4}, add_perm},
+	{FACT_UNIQUE, {"unique", 6}, add_unique},
+	{FACT_UNIX_MODE, {"UNIX.mode", 9}, add_unix_mode},
+	{FACT_UNIX_OWNER, {"UNIX.owner", 10}, add_unix_owner},
+	{FACT_UNIX_GROUP, {"UNIX.group", 10}, add_unix_group},
 };
 
 #define N_FACTS (sizeof(facts) / sizeof(facts[0]))

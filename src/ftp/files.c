@@ -51,7 +51,7 @@ cwd_answered(struct ftp_session *s, struct message *m)
 void
 do_cwd(struct ftp_session *s, struct slice arg)
 {
-	struct message m = { .id = MSG_F_STAT, .f_stat = { .path = slice_of(s->path) } };
+	struct message m = {.id = MSG_F_STAT, .f_stat = {.path = slice_of(s->path)}};
 
 	(void)arg;
 	ask(s, &m, cwd_answered);
@@ -87,8 +87,8 @@ mkd_answered(struct ftp_session *s, struct message *m)
 void
 do_mkd(struct ftp_session *s, struct slice arg)
 {
-	struct message m = { .id = MSG_F_MKDIR,
-			     .f_mkdir = { .mode = 0777 & ~s->umask, .path = slice_of(s->path) } };
+	struct message m = {.id = MSG_F_MKDIR,
+			    .f_mkdir = {.mode = 0777 & ~s->umask, .path = slice_of(s->path)}};
 
 	(void)arg;
 	ask(s, &m, mkd_answered);
@@ -97,7 +97,7 @@ do_mkd(struct ftp_session *s, struct slice arg)
 void
 do_rmd(struct ftp_session *s, struct slice arg)
 {
-	struct message m = { .id = MSG_F_RMDIR, .f_rmdir = { .path = slice_of(s->path) } };
+	struct message m = {.id = MSG_F_RMDIR, .f_rmdir = {.path = slice_of(s->path)}};
 
 	(void)arg;
 	ask(s, &m, done);
@@ -106,7 +106,7 @@ do_rmd(struct ftp_session *s, struct slice arg)
 void
 do_dele(struct ftp_session *s, struct slice arg)
 {
-	struct message m = { .id = MSG_F_UNLINK, .f_unlink = { .path = slice_of(s->path) } };
+	struct message m = {.id = MSG_F_UNLINK, .f_unlink = {.path = slice_of(s->path)}};
 
 	(void)arg;
 	ask(s, &m, done);
@@ -127,7 +127,7 @@ rnfr_answered(struct ftp_session *s, struct message *m)
 void
 do_rnfr(struct ftp_session *s, struct slice arg)
 {
-	struct message m = { .id = MSG_F_STAT, .f_stat = { .path = slice_of(s->path) } };
+	struct message m = {.id = MSG_F_STAT, .f_stat = {.path = slice_of(s->path)}};
 
 	(void)arg;
 	if (slice_equal(slice_of(s->path), SLICE("/"))) {
@@ -146,14 +146,15 @@ rnto_answered(struct ftp_session *s, struct message *m)
 		reply(s, 250, "Renamed.");
 }
 
-/* A file that exists is replaced, if the session may overwrite: clients upload to a temporary name and rename. */
+/* A file that exists is replaced, if the session may overwrite: clients upload to a temporary name
+ * and rename. */
 void
 do_rnto(struct ftp_session *s, struct slice arg)
 {
-	struct message m = { .id = MSG_F_RENAME,
-			     .f_rename = { .replace = (s->settings->rights & RIGHT(overwrite)) != 0,
-					   .from = slice_of(s->rename_from),
-					   .to = slice_of(s->path) } };
+	struct message m = {.id = MSG_F_RENAME,
+			    .f_rename = {.replace = (s->settings->rights & RIGHT(overwrite)) != 0,
+					 .from = slice_of(s->rename_from),
+					 .to = slice_of(s->path)}};
 
 	(void)arg;
 	if (!s->rename_from) {

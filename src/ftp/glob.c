@@ -74,18 +74,18 @@ element_at(struct slice pattern, size_t at, size_t *unclosed)
 	char c = pattern.p[at];
 
 	if (c == '*')
-		return (struct element){ ELEMENT_STAR, c, 1 };
+		return (struct element){ELEMENT_STAR, c, 1};
 	if (c == '?')
-		return (struct element){ ELEMENT_ANY, c, 1 };
+		return (struct element){ELEMENT_ANY, c, 1};
 	if (c == '\\' && at + 1 < pattern.n)
-		return (struct element){ ELEMENT_BYTE, pattern.p[at + 1], 2 };
+		return (struct element){ELEMENT_BYTE, pattern.p[at + 1], 2};
 	if (c == '[' && at < *unclosed) {
 		size_t length = set_length(pattern, at);
 		if (length > 0)
-			return (struct element){ ELEMENT_SET, c, length };
+			return (struct element){ELEMENT_SET, c, length};
 		*unclosed = at;
 	}
-	return (struct element){ ELEMENT_BYTE, c, 1 };
+	return (struct element){ELEMENT_BYTE, c, 1};
 }
 
 static bool

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* HASH (draft-bryan-ftpext-hash) and the older XCRC, XMD5, XSHA...: a digest of a file, or of a range of it. */
+/* HASH (draft-bryan-ftpext-hash) and the older XCRC, XMD5, XSHA...: a digest of a file, or of a
+ * range of it. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,19 +38,20 @@ digest_opened(struct ftp_session *s, struct message *m)
 	}
 	task->start = task->start < end ? task->start : end;
 	task->end = end;
-	struct job_plan plan = { .kind = JOB_DIGEST,
-				 .from = m->fd,
-				 .to = -1,
-				 .algorithm = digest_name((enum digest_algorithm)task->algorithm),
-				 .start = task->start,
-				 .end = end };
+	struct job_plan plan = {.kind = JOB_DIGEST,
+				.from = m->fd,
+				.to = -1,
+				.algorithm = digest_name((enum digest_algorithm)task->algorithm),
+				.start = task->start,
+				.end = end};
 	run_job(s, &plan);
 }
 
 static void
 open_for_digest(struct ftp_session *s)
 {
-	struct message m = { .id = MSG_F_OPEN, .f_open = { .how = OPEN_READ, .path = slice_of(s->path) } };
+	struct message m = {.id = MSG_F_OPEN,
+			    .f_open = {.how = OPEN_READ, .path = slice_of(s->path)}};
 
 	ask(s, &m, digest_opened);
 }
@@ -119,8 +121,10 @@ digest(struct ftp_session *s, struct slice arg, enum digest_algorithm algorithm)
 		task->other = slice_dup(args.path);
 		if (!task->other) {
 			reply_errno(s, ENOMEM);
-		} else if (args.has_range && args.whole.n && find_path(s, args.whole, &s->path) == 0) {
-			struct message m = { .id = MSG_F_STAT, .f_stat = { .path = slice_of(s->path) } };
+		} else if (args.has_range && args.whole.n &&
+			   find_path(s, args.whole, &s->path) == 0) {
+			struct message m = {.id = MSG_F_STAT,
+					    .f_stat = {.path = slice_of(s->path)}};
 			ask(s, &m, whole_answered);
 		} else if (resolve_path(s, args.path, &s->path)) {
 			open_for_digest(s);
@@ -159,7 +163,8 @@ do_xsha512(struct ftp_session *s, struct slice arg)
 	digest(s, arg, DIGEST_SHA512);
 }
 
-/* A long HASH shows that it lives, so that nothing between here and the client forgets the connection. */
+/* A long HASH shows that it lives, so that nothing between here and the client forgets the
+ * connection. */
 void
 ftp_session_job_runs(struct ftp_session *s, uint64_t bytes)
 {
@@ -184,7 +189,8 @@ reply_digest(struct ftp_session *s, struct slice hex)
 
 	if (task->with_name) {
 		uint64_t last = task->end > task->start ? task->end - 1 : task->start;
-		buf_printf(&b, "213 %s %llu-%llu ", digest_name((enum digest_algorithm)task->algorithm),
+		buf_printf(&b, "213 %s %llu-%llu ",
+			   digest_name((enum digest_algorithm)task->algorithm),
 			   (unsigned long long)task->start, (unsigned long long)last);
 		buf_add_slice(&b, hex);
 		buf_printf(&b, " %s\r\n", s->path);

@@ -40,7 +40,7 @@ hostport_parse_port(struct slice arg, struct sockaddr_in *out)
 	}
 	if (bytes[4] == 0 && bytes[5] == 0)
 		return HOSTPORT_BAD;
-	*out = (struct sockaddr_in){ .sin_family = AF_INET };
+	*out = (struct sockaddr_in){.sin_family = AF_INET};
 	memcpy(&out->sin_addr, bytes, 4);
 	memcpy(&out->sin_port, bytes + 4, 2);
 	return 0;
@@ -83,7 +83,7 @@ parse_protocol(struct slice s, int *family)
 int
 hostport_parse_eprt(struct slice arg, struct sockaddr_storage *out)
 {
-	struct sockaddr_storage a = { 0 };
+	struct sockaddr_storage a = {0};
 	struct slice protocol, host, port;
 	uint64_t n;
 	int family;

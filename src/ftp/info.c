@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* Commands about the server itself: SYST, FEAT, OPTS, HELP, LANG, CLNT, CSID, NOOP, and STAT without a path. */
+/* Commands about the server itself: SYST, FEAT, OPTS, HELP, LANG, CLNT, CSID, NOOP, and STAT
+ * without a path. */
 #include <string.h>
 
 #include <wharf/base/address.h>
@@ -38,7 +39,8 @@ do_clnt(struct ftp_session *s, struct slice arg)
 	reply(s, 200, "Noted.");
 }
 
-/* draft-peterson-streamlined-ftp-command-extensions §4: both sides name themselves; no version (attacks F16). */
+/* draft-peterson-streamlined-ftp-command-extensions §4: both sides name themselves; no version
+ * (attacks F16). */
 void
 do_csid(struct ftp_session *s, struct slice arg)
 {
@@ -146,8 +148,8 @@ static const struct {
 	struct slice name;
 	void (*run)(struct ftp_session *, struct slice);
 } options[] = {
-	{ { "UTF8", 4 }, opts_utf8 },   { { "UTF-8", 5 }, opts_utf8 }, { { "MLST", 4 }, opts_mlst },
-	{ { "HASH", 4 }, opts_hash },   { { "REST", 4 }, opts_rest },
+	{{"UTF8", 4}, opts_utf8}, {{"UTF-8", 5}, opts_utf8}, {{"MLST", 4}, opts_mlst},
+	{{"HASH", 4}, opts_hash}, {{"REST", 4}, opts_rest},
 };
 
 void
@@ -183,11 +185,13 @@ static void
 add_verbs(struct buf *b, const struct command *c, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		buf_printf(b, "%s%s%s", i % 8 == 0 ? " " : "", c[i].verb.p, i % 8 == 7 || i + 1 == n ? "\r\n" : " ");
+		buf_printf(b, "%s%s%s", i % 8 == 0 ? " " : "", c[i].verb.p,
+			   i % 8 == 7 || i + 1 == n ? "\r\n" : " ");
 }
 
 static void
-help(struct ftp_session *s, const struct command *c, size_t n, const struct command *one, bool named)
+help(struct ftp_session *s, const struct command *c, size_t n, const struct command *one,
+     bool named)
 {
 	struct buf b = BUF_INIT;
 
@@ -240,10 +244,12 @@ status(struct ftp_session *s)
 	buf_add_str(&b, s->user);
 	buf_printf(&b, "\r\n TYPE %s, STRU F, MODE S\r\n", s->ascii ? "A" : "I");
 	if (s->transfer)
-		buf_printf(&b, " %s: %llu bytes so far\r\n", s->running ? s->running->verb.p : "Transfer",
+		buf_printf(&b, " %s: %llu bytes so far\r\n",
+			   s->running ? s->running->verb.p : "Transfer",
 			   (unsigned long long)s->world->moved(s));
 	else
-		buf_add_str(&b, s->data == DATA_NONE ? " No data connection\r\n" : " A data connection is prepared\r\n");
+		buf_add_str(&b, s->data == DATA_NONE ? " No data connection\r\n"
+						     : " A data connection is prepared\r\n");
 	buf_add_str(&b, "211 End\r\n");
 	reply_raw(s, 211, &b);
 	buf_deinit(&b);

@@ -23,7 +23,7 @@ enum telnet_state {
 void
 line_reader_init(struct line_reader *r, size_t max)
 {
-	*r = (struct line_reader){ .max = max < UINT32_MAX / 2 ? (uint32_t)max : UINT32_MAX / 2 };
+	*r = (struct line_reader){.max = max < UINT32_MAX / 2 ? (uint32_t)max : UINT32_MAX / 2};
 }
 
 void

@@ -2,8 +2,9 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * LIST, NLST, MLSD, and STAT with a path.  Names are names: options and globs are looked for only in LIST, NLST and STAT,
- * a glob only in the last part, and neither when a file of just that name exists.
+ * LIST, NLST, MLSD, and STAT with a path.  Names are names: options and globs are looked for only
+ * in LIST, NLST and STAT, a glob only in the last part, and neither when a file of just that name
+ * exists.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -68,18 +69,19 @@ list_go(struct ftp_session *s, struct slice arg, struct slice pattern)
 	buf_add_slice(&prefix, arg);
 	if (arg.n && arg.p[arg.n - 1] != '/')
 		buf_add_byte(&prefix, '/');
-	struct message m = { .id = MSG_F_LIST,
-			     .f_list = { .form = (uint8_t)t->form,
-					 .flags = t->flags,
-					 .facts = s->facts,
-					 .path = slice_of(t->path),
-					 .pattern = pattern,
-					 .prefix = buf_slice(&prefix) } };
+	struct message m = {.id = MSG_F_LIST,
+			    .f_list = {.form = (uint8_t)t->form,
+				       .flags = t->flags,
+				       .facts = s->facts,
+				       .path = slice_of(t->path),
+				       .pattern = pattern,
+				       .prefix = buf_slice(&prefix)}};
 	ask(s, &m, list_opened);
 	buf_deinit(&prefix);
 }
 
-/* Whether a question about a file's existence was answered with yes.  An ABOR meanwhile ends the command. */
+/* Whether a question about a file's existence was answered with yes.  An ABOR meanwhile ends the
+ * command. */
 static bool
 exists(struct ftp_session *s, const struct message *m)
 {
@@ -98,13 +100,15 @@ list_glob_answered(struct ftp_session *s, struct message *m)
 		list_go(s, folder, slice_from(wanted, folder.n));
 }
 
-/* Asks whether arg exists as it is written; returns false when it can't, so that there is nothing to ask. */
+/* Asks whether arg exists as it is written; returns false when it can't, so that there is nothing
+ * to ask. */
 static bool
-ask_literal(struct ftp_session *s, struct slice arg, void (*then)(struct ftp_session *, struct message *))
+ask_literal(struct ftp_session *s, struct slice arg,
+	    void (*then)(struct ftp_session *, struct message *))
 {
 	if (find_path(s, arg, &s->path) != 0)
 		return false;
-	struct message m = { .id = MSG_F_STAT, .f_stat = { .path = slice_of(s->path) } };
+	struct message m = {.id = MSG_F_STAT, .f_stat = {.path = slice_of(s->path)}};
 	ask(s, &m, then);
 	return true;
 }
@@ -140,7 +144,7 @@ list_options_answered(struct ftp_session *s, struct message *m)
 static void
 list(struct ftp_session *s, struct slice arg, enum list_form form, bool to_control)
 {
-	struct list_options o = { 0 };
+	struct list_options o = {0};
 	struct slice rest = arg;
 	struct transfer *t = transfer_begin(s, false);
 
@@ -151,8 +155,8 @@ list(struct ftp_session *s, struct slice arg, enum list_form form, bool to_contr
 	t->to_control = to_control;
 	bool optioned = listing_parse_options(arg, &o, &rest);
 	t->form = form == LIST_LONG && o.names && !to_control ? LIST_NAMES : form;
-	t->flags = (o.all ? LIST_ALL : 0) | (o.recursive ? LIST_RECURSIVE : 0) | (o.by_time ? LIST_BY_TIME : 0) |
-		   (o.reverse ? LIST_REVERSE : 0);
+	t->flags = (o.all ? LIST_ALL : 0) | (o.recursive ? LIST_RECURSIVE : 0) |
+		   (o.by_time ? LIST_BY_TIME : 0) | (o.reverse ? LIST_REVERSE : 0);
 	t->wanted = slice_dup(rest);
 	struct task *task = task_begin(s);
 	if (task)
@@ -195,15 +199,16 @@ do_mlsd(struct ftp_session *s, struct slice arg)
 	t->form = LIST_FACTS;
 	t->path = s->path;
 	s->path = NULL;
-	struct message m = { .id = MSG_F_LIST,
-			     .f_list = { .form = LIST_FACTS,
-					 .flags = LIST_ONLY_FOLDER,
-					 .facts = s->facts,
-					 .path = slice_of(t->path) } };
+	struct message m = {.id = MSG_F_LIST,
+			    .f_list = {.form = LIST_FACTS,
+				       .flags = LIST_ONLY_FOLDER,
+				       .facts = s->facts,
+				       .path = slice_of(t->path)}};
 	ask(s, &m, list_opened);
 }
 
-/* STAT <path>: each line gets a blank before it, so that none can be taken for the end (attacks C09). */
+/* STAT <path>: each line gets a blank before it, so that none can be taken for the end (attacks
+ * C09). */
 void
 ftp_session_piped(struct ftp_session *s, struct slice bytes)
 {
@@ -220,7 +225,8 @@ ftp_session_piped(struct ftp_session *s, struct slice bytes)
 	}
 	buf_add_slice(&t->line, bytes);
 	size_t done = 0;
-	for (const char *end; done < t->line.len && (end = memchr(t->line.data + done, '\n', t->line.len - done));) {
+	for (const char *end;
+	     done < t->line.len && (end = memchr(t->line.data + done, '\n', t->line.len - done));) {
 		size_t n = (size_t)(end - t->line.data) + 1 - done;
 		buf_add_byte(&b, ' ');
 		buf_add(&b, t->line.data + done, n);

@@ -161,7 +161,7 @@ listing_parse_options(struct slice arg, struct list_options *out, struct slice *
 {
 	bool any = false, is_long = false, end = false;
 
-	*out = (struct list_options){ 0 };
+	*out = (struct list_options){0};
 	while (arg.n > 0 && !end) {
 		const char *blank = memchr(arg.p, ' ', arg.n);
 		struct slice word = blank ? slice_head(arg, (size_t)(blank - arg.p)) : arg;

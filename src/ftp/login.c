@@ -2,9 +2,9 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * USER, PASS and what belongs to them (RFC 959 §4.1.1).  Sources are tried in the configured order.  Every failure
- * is answered alike and at the same time after PASS, so that neither text nor time tells whether a name exists
- * (RFC 2577 §7).
+ * USER, PASS and what belongs to them (RFC 959 §4.1.1).  Sources are tried in the configured order.
+ * Every failure is answered alike and at the same time after PASS, so that neither text nor time
+ * tells whether a name exists (RFC 2577 §7).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -47,12 +47,13 @@ is_anonymous(const struct ftp_session *s)
 	struct slice user = slice_of(s->user);
 
 	return has_source(s, WORD_source_anonymous) &&
-	       (slice_equal_nocase(user, SLICE("anonymous")) || slice_equal_nocase(user, SLICE("ftp")));
+	       (slice_equal_nocase(user, SLICE("anonymous")) ||
+		slice_equal_nocase(user, SLICE("ftp")));
 }
 
 /*
- * A name that may be shown to a source.  Others fail as unknown names do: nothing that could be taken for a path, an option
- * or a line of a file goes further (attacks D12).
+ * A name that may be shown to a source.  Others fail as unknown names do: nothing that could be
+ * taken for a path, an option or a line of a file goes further (attacks D12).
  */
 static bool
 is_sane_name(struct slice name)
@@ -137,7 +138,8 @@ do_user(struct ftp_session *s, struct slice arg)
 		reply(s, 331, "Any password will do, customarily your e-mail address.");
 	} else if (s->settings->sources.n && s->settings->sources.item[0] == WORD_source_pam &&
 		   is_sane_name(slice_of(s->user))) {
-		/* PAM comes first for every name, so that it asks in its own words tells nothing of the name. */
+		/* PAM comes first for every name, so that it asks in its own words tells nothing of
+		 * the name. */
 		s->sources_tried = 1;
 		ask_source(s, WORD_source_pam, SLICE_NULL);
 	} else {
@@ -151,7 +153,8 @@ do_pass(struct ftp_session *s, struct slice arg)
 	enum login_state before = s->login;
 
 	if (before != LOGIN_NAMED && before != LOGIN_ASKING) {
-		reply(s, 503, before == LOGIN_DONE ? "You are logged in already." : "Send USER first.");
+		reply(s, 503,
+		      before == LOGIN_DONE ? "You are logged in already." : "Send USER first.");
 		return;
 	}
 	s->judged_since = s->world->now(s);
@@ -193,7 +196,8 @@ ftp_session_prompted(struct ftp_session *s, struct slice text)
 			if ((unsigned char)*c < 0x20 || *c == 0x7f)
 				*c = '?';
 		if (head)
-			reply_add_lines(&b, 331, "The server says:", slice_head(text, head - 1), end ? end : "");
+			reply_add_lines(&b, 331, "The server says:", slice_head(text, head - 1),
+					end ? end : "");
 		else
 			buf_printf(&b, "331 %s\r\n", end ? end : "");
 		reply_raw(s, 331, &b);
@@ -215,7 +219,8 @@ ftp_session_judged(struct ftp_session *s, enum auth_verdict verdict, struct slic
 		s->message = slice_dup(text);
 		return; /* the monitor's word comes next */
 	}
-	/* A source that PASS has not been shown to yet says no at once: the client learns it after PASS. */
+	/* A source that PASS has not been shown to yet says no at once: the client learns it after
+	 * PASS. */
 	if (!s->secret) {
 		if (verdict == AUTH_NO)
 			s->sources_tried = s->settings->sources.n;
@@ -308,7 +313,9 @@ ftp_session_refused(struct ftp_session *s, enum login_refusal why)
 {
 	if (s->closing || s->waits != WAIT_LOGIN)
 		return;
-	const char *text = refusals[(size_t)why < sizeof(refusals) / sizeof(refusals[0]) ? why : REFUSED_POLICY];
+	const char *text = refusals[(size_t)why < sizeof(refusals) / sizeof(refusals[0])
+					    ? why
+					    : REFUSED_POLICY];
 
 	login_forget(s);
 	s->world->log_login(s, slice_of(s->user), false, text);
@@ -325,7 +332,8 @@ do_acct(struct ftp_session *s, struct slice arg)
 	reply(s, 202, "No account is needed here.");
 }
 
-/* RFC 959 §4.1.1: as after the connect.  EPSV ALL holds on: it was a promise to the way between (attacks A10). */
+/* RFC 959 §4.1.1: as after the connect.  EPSV ALL holds on: it was a promise to the way between
+ * (attacks A10). */
 void
 do_rein(struct ftp_session *s, struct slice arg)
 {
@@ -364,7 +372,8 @@ do_host(struct ftp_session *s, struct slice arg)
 		return;
 	}
 	for (size_t i = 0; i < arg.n; i++) {
-		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-[]:_", arg.p[i])) {
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-[]:_",
+			    arg.p[i])) {
 			reply(s, 501, "That is no host name.");
 			return;
 		}

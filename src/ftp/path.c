@@ -54,8 +54,8 @@ add_parts(struct buf *out, struct slice parts)
 static bool
 has_bad_byte(struct slice s)
 {
-	return s.n > 0 && (memchr(s.p, '\0', s.n) || memchr(s.p, '\r', s.n) ||
-			   memchr(s.p, '\n', s.n));
+	return s.n > 0 &&
+	       (memchr(s.p, '\0', s.n) || memchr(s.p, '\r', s.n) || memchr(s.p, '\n', s.n));
 }
 
 int

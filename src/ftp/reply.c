@@ -14,31 +14,31 @@ static const struct {
 	unsigned code;
 	const char *text;
 } errors[] = {
-	{ ENOENT, 550, "No such file or folder." },
-	{ EACCES, 550, "Permission denied." },
-	{ EPERM, 550, "Permission denied." },
-	{ EROFS, 550, "The file system is read-only." },
-	{ ENOTDIR, 550, "Not a folder." },
-	{ EISDIR, 550, "Is a folder." },
-	{ EEXIST, 550, "It exists already." },
-	{ ENOTEMPTY, 550, "The folder is not empty." },
-	{ ENXIO, 550, "Not a regular file." },
-	{ EXDEV, 550, "Not across file systems." },
-	{ ELOOP, 550, "Too many symbolic links." },
-	{ EMLINK, 550, "Too many links." },
-	{ EINVAL, 550, "That is not possible." },
-	{ EOPNOTSUPP, 550, "The file system can't do that." },
-	{ ENAMETOOLONG, 550, "The name is too long." },
-	{ ETXTBSY, 450, "The file is in use." },
-	{ EBUSY, 550, "That can't be changed or removed." },
-	{ EAGAIN, 450, "The file is in use." },
-	{ ENOSPC, 452, "No space is left." },
-	{ EDQUOT, 552, "The quota is used up." },
-	{ EFBIG, 552, "The file is too large." },
-	{ ETIMEDOUT, 451, "The file system does not answer." },
-	{ ECANCELED, 451, "Stopped." },
-	{ EMFILE, 451, "Out of resources, try again later." },
-	{ ENOMEM, 451, "Out of resources, try again later." },
+	{ENOENT, 550, "No such file or folder."},
+	{EACCES, 550, "Permission denied."},
+	{EPERM, 550, "Permission denied."},
+	{EROFS, 550, "The file system is read-only."},
+	{ENOTDIR, 550, "Not a folder."},
+	{EISDIR, 550, "Is a folder."},
+	{EEXIST, 550, "It exists already."},
+	{ENOTEMPTY, 550, "The folder is not empty."},
+	{ENXIO, 550, "Not a regular file."},
+	{EXDEV, 550, "Not across file systems."},
+	{ELOOP, 550, "Too many symbolic links."},
+	{EMLINK, 550, "Too many links."},
+	{EINVAL, 550, "That is not possible."},
+	{EOPNOTSUPP, 550, "The file system can't do that."},
+	{ENAMETOOLONG, 550, "The name is too long."},
+	{ETXTBSY, 450, "The file is in use."},
+	{EBUSY, 550, "That can't be changed or removed."},
+	{EAGAIN, 450, "The file is in use."},
+	{ENOSPC, 452, "No space is left."},
+	{EDQUOT, 552, "The quota is used up."},
+	{EFBIG, 552, "The file is too large."},
+	{ETIMEDOUT, 451, "The file system does not answer."},
+	{ECANCELED, 451, "Stopped."},
+	{EMFILE, 451, "Out of resources, try again later."},
+	{ENOMEM, 451, "Out of resources, try again later."},
 };
 
 void
@@ -66,7 +66,7 @@ reply(struct ftp_session *s, unsigned code, const char *fmt, ...)
 	if (n > sizeof(line) - 3)
 		n = sizeof(line) - 3;
 	memcpy(line + n, "\r\n", 2);
-	s->world->reply(s, (struct slice){ line, n + 2 });
+	s->world->reply(s, (struct slice){line, n + 2});
 }
 
 static void
@@ -77,7 +77,8 @@ reply_error(struct ftp_session *s, int error, bool naming)
 	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
 		if (errors[i].error != positive)
 			continue;
-		reply(s, naming && errors[i].code == 550 ? 553 : errors[i].code, "%s", errors[i].text);
+		reply(s, naming && errors[i].code == 550 ? 553 : errors[i].code, "%s",
+		      errors[i].text);
 		return;
 	}
 	reply(s, 451, "Local error in processing.");
@@ -96,7 +97,8 @@ reply_errno_naming(struct ftp_session *s, int error)
 }
 
 void
-reply_add_lines(struct buf *b, unsigned code, const char *first, struct slice text, const char *last)
+reply_add_lines(struct buf *b, unsigned code, const char *first, struct slice text,
+		const char *last)
 {
 	buf_printf(b, "%03u-%s\r\n", code, first);
 	while (text.n) {
@@ -104,7 +106,9 @@ reply_add_lines(struct buf *b, unsigned code, const char *first, struct slice te
 		size_t n = end ? (size_t)(end - text.p) : text.n;
 		buf_add_byte(b, ' ');
 		for (size_t i = 0; i < n; i++)
-			buf_add_byte(b, (unsigned char)text.p[i] < 0x20 || text.p[i] == 0x7f ? '?' : text.p[i]);
+			buf_add_byte(b, (unsigned char)text.p[i] < 0x20 || text.p[i] == 0x7f
+						? '?'
+						: text.p[i]);
 		buf_add_str(b, "\r\n");
 		text = slice_from(text, n + (end ? 1 : 0));
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* A session's life, its lines in order, and the checks that stand before every handler; see wharf/ftp/session.h. */
+/* A session's life, its lines in order, and the checks that stand before every handler; see
+ * wharf/ftp/session.h. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,18 +20,19 @@ struct queued {
 };
 
 void
-ftp_session_init(struct ftp_session *s, const struct ftp_world *world, const struct settings *settings,
-		 const struct sockaddr_storage *peer, const struct sockaddr_storage *local)
+ftp_session_init(struct ftp_session *s, const struct ftp_world *world,
+		 const struct settings *settings, const struct sockaddr_storage *peer,
+		 const struct sockaddr_storage *local)
 {
-	*s = (struct ftp_session){ .magic = SESSION_MAGIC,
-				   .world = world,
-				   .settings = settings,
-				   .peer = *peer,
-				   .local = *local,
-				   .ascii = true,
-				   .range_start = 1,
-				   .facts = FACT_ALL,
-				   .idle_timeout = settings->idle_timeout };
+	*s = (struct ftp_session){.magic = SESSION_MAGIC,
+				  .world = world,
+				  .settings = settings,
+				  .peer = *peer,
+				  .local = *local,
+				  .ascii = true,
+				  .range_start = 1,
+				  .facts = FACT_ALL,
+				  .idle_timeout = settings->idle_timeout};
 	line_reader_init(&s->lines, SESSION_LINE_MAX);
 }
 
@@ -171,7 +173,8 @@ run_line(struct ftp_session *s, enum line_result kind, struct slice line)
 {
 	if (kind != LINE_READY) {
 		reply(s, kind == LINE_TOO_LONG ? 500 : 501,
-		      kind == LINE_TOO_LONG ? "The command line is too long." : "The command line holds a byte that it can't.");
+		      kind == LINE_TOO_LONG ? "The command line is too long."
+					    : "The command line holds a byte that it can't.");
 		return;
 	}
 
@@ -214,7 +217,7 @@ is_at_once(const struct ftp_session *s, enum line_result kind, struct slice line
 static void
 enqueue(struct ftp_session *s, enum line_result kind, struct slice line)
 {
-	struct queued head = { kind, (uint32_t)line.n };
+	struct queued head = {kind, (uint32_t)line.n};
 
 	buf_add(&s->queue, &head, sizeof(head));
 	buf_add_slice(&s->queue, line);
@@ -227,7 +230,7 @@ run_queue_aside(struct ftp_session *s)
 	for (size_t at = s->queue_at; at < s->queue.len && s->waits != WAIT_NONE;) {
 		struct queued head;
 		memcpy(&head, s->queue.data + at, sizeof(head));
-		struct slice line = { s->queue.data + at + sizeof(head), head.n };
+		struct slice line = {s->queue.data + at + sizeof(head), head.n};
 		if (is_at_once(s, (enum line_result)head.kind, line)) {
 			uint32_t done = LINE_MORE;
 			memcpy(s->queue.data + at, &done, sizeof(done));
@@ -244,7 +247,7 @@ run_queue(struct ftp_session *s)
 	while (s->queue_at < s->queue.len && s->waits == WAIT_NONE && !s->closing) {
 		struct queued head;
 		memcpy(&head, s->queue.data + s->queue_at, sizeof(head));
-		struct slice line = { s->queue.data + s->queue_at + sizeof(head), head.n };
+		struct slice line = {s->queue.data + s->queue_at + sizeof(head), head.n};
 		s->queue_at += sizeof(head) + head.n;
 		if (head.kind != LINE_MORE)
 			run_line(s, (enum line_result)head.kind, line);

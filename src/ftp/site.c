@@ -34,12 +34,13 @@ do_site(struct ftp_session *s, struct slice arg)
 	c->run(s, rest);
 }
 
-/* Reads one of "word" or "\"word\"" with doubled quotes off the front.  Returns false when the quotes don't end. */
+/* Reads one of "word" or "\"word\"" with doubled quotes off the front.  Returns false when the
+ * quotes don't end. */
 static bool
 take_word(struct slice *text, bool last, struct buf *out)
 {
 	if (!text->n || text->p[0] != '"') {
-		struct slice rest = { text->p + text->n, 0 };
+		struct slice rest = {text->p + text->n, 0};
 		struct slice word = last ? *text : split_word(*text, &rest);
 		buf_add_slice(out, word);
 		*text = rest;
@@ -105,7 +106,8 @@ site_chmod(struct ftp_session *s, struct slice arg)
 		reply(s, 501, "The mode is wanted in octal, such as 644.");
 		return;
 	}
-	struct message m = { .id = MSG_F_CHMOD, .f_chmod = { .mode = mode, .path = slice_of(s->path) } };
+	struct message m = {.id = MSG_F_CHMOD,
+			    .f_chmod = {.mode = mode, .path = slice_of(s->path)}};
 	ask(s, &m, done);
 }
 
@@ -116,7 +118,8 @@ site_chgrp(struct ftp_session *s, struct slice arg)
 
 	if (!word_and_path(s, arg, &word, "SITE CHGRP <group> <path>"))
 		return;
-	struct message m = { .id = MSG_F_CHGRP, .f_chgrp = { .group = word, .path = slice_of(s->path) } };
+	struct message m = {.id = MSG_F_CHGRP,
+			    .f_chgrp = {.group = word, .path = slice_of(s->path)}};
 	ask(s, &m, done);
 }
 
@@ -141,10 +144,13 @@ site_idle(struct ftp_session *s, struct slice arg)
 	uint64_t seconds;
 
 	if (arg.n == 0) {
-		reply(s, 200, "The idle time is %llu seconds, at most %llu.", (unsigned long long)s->idle_timeout,
+		reply(s, 200, "The idle time is %llu seconds, at most %llu.",
+		      (unsigned long long)s->idle_timeout,
 		      (unsigned long long)s->settings->idle_timeout_max);
-	} else if (number_parse_u64(arg, s->settings->idle_timeout_max, &seconds) != 0 || seconds < 10) {
-		reply(s, 501, "10 to %llu seconds are wanted.", (unsigned long long)s->settings->idle_timeout_max);
+	} else if (number_parse_u64(arg, s->settings->idle_timeout_max, &seconds) != 0 ||
+		   seconds < 10) {
+		reply(s, 501, "10 to %llu seconds are wanted.",
+		      (unsigned long long)s->settings->idle_timeout_max);
 	} else {
 		s->idle_timeout = seconds;
 		reply(s, 200, "The idle time is %llu seconds.", (unsigned long long)seconds);
@@ -161,7 +167,7 @@ parse_utime(struct slice word, struct timespec *out)
 		return when_parse(word, out);
 	memcpy(digits, word.p, 12);
 	memcpy(digits + 12, "00", 2);
-	return when_parse((struct slice){ digits, 14 }, out);
+	return when_parse((struct slice){digits, 14}, out);
 }
 
 static struct slice
@@ -184,7 +190,8 @@ parse_long_utime(struct slice arg, struct slice *path, struct timespec *modify)
 	*path = arg;
 	if (!slice_equal_nocase(cut_last_word(path), SLICE("UTC")))
 		return false;
-	return parse_utime(cut_last_word(path), &other) == 0 && parse_utime(cut_last_word(path), modify) == 0 &&
+	return parse_utime(cut_last_word(path), &other) == 0 &&
+	       parse_utime(cut_last_word(path), modify) == 0 &&
 	       parse_utime(cut_last_word(path), &other) == 0 && path->n > 0;
 }
 
@@ -201,14 +208,15 @@ site_utime(struct ftp_session *s, struct slice arg)
 	}
 	if (!resolve_path(s, path, &s->path))
 		return;
-	struct message m = { .id = MSG_F_UTIME,
-			     .f_utime = { .seconds = modify.tv_sec,
-					  .nanoseconds = (uint32_t)modify.tv_nsec,
-					  .path = slice_of(s->path) } };
+	struct message m = {.id = MSG_F_UTIME,
+			    .f_utime = {.seconds = modify.tv_sec,
+					.nanoseconds = (uint32_t)modify.tv_nsec,
+					.path = slice_of(s->path)}};
 	ask(s, &m, done);
 }
 
-/* The target is stored as it is given; links never lead out of the jail, wherever they point.  None to what is hidden. */
+/* The target is stored as it is given; links never lead out of the jail, wherever they point.  None
+ * to what is hidden. */
 void
 site_symlink(struct ftp_session *s, struct slice arg)
 {
@@ -218,9 +226,11 @@ site_symlink(struct ftp_session *s, struct slice arg)
 
 	if (!split_two(arg, &target, &path)) {
 		reply(s, 501, "SITE SYMLINK <target> <path>");
-	} else if (resolve_path(s, buf_slice(&target), &absolute) && resolve_path(s, buf_slice(&path), &s->path)) {
-		struct message m = { .id = MSG_F_SYMLINK,
-				     .f_symlink = { .target = buf_slice(&target), .path = slice_of(s->path) } };
+	} else if (resolve_path(s, buf_slice(&target), &absolute) &&
+		   resolve_path(s, buf_slice(&path), &s->path)) {
+		struct message m = {
+			.id = MSG_F_SYMLINK,
+			.f_symlink = {.target = buf_slice(&target), .path = slice_of(s->path)}};
 		ask(s, &m, done);
 	}
 	free(absolute);
@@ -247,8 +257,9 @@ mkdir_next(struct ftp_session *s, struct message *answer)
 	}
 	const char *slash = memchr(path.p + task->step + 1, '/', path.n - task->step - 1);
 	task->step = slash ? (size_t)(slash - path.p) : path.n;
-	struct message m = { .id = MSG_F_MKDIR,
-			     .f_mkdir = { .mode = 0777 & ~s->umask, .path = slice_head(path, task->step) } };
+	struct message m = {
+		.id = MSG_F_MKDIR,
+		.f_mkdir = {.mode = 0777 & ~s->umask, .path = slice_head(path, task->step)}};
 	ask(s, &m, mkdir_next);
 }
 
@@ -265,7 +276,8 @@ site_mkdir(struct ftp_session *s, struct slice arg)
 void
 site_rmdir(struct ftp_session *s, struct slice arg)
 {
-	struct message m = { .id = MSG_F_RMDIR, .f_rmdir = { .recursive = 1, .path = slice_of(s->path) } };
+	struct message m = {.id = MSG_F_RMDIR,
+			    .f_rmdir = {.recursive = 1, .path = slice_of(s->path)}};
 
 	(void)arg;
 	ask(s, &m, done);
@@ -280,13 +292,14 @@ copy_to_opened(struct ftp_session *s, struct message *m)
 		reply_errno_naming(s, answer_error(m));
 		return;
 	}
-	struct job_plan plan = { .kind = JOB_COPY, .from = task->fd, .to = m->fd, .end = UINT64_MAX };
+	struct job_plan plan = {.kind = JOB_COPY, .from = task->fd, .to = m->fd, .end = UINT64_MAX};
 	task->fd = -1;
 	s->waits = WAIT_JOB;
 	s->world->job(s, &plan);
 }
 
-/* The source is open; the copy must be a new file, or one that may be overwritten, and never the source itself. */
+/* The source is open; the copy must be a new file, or one that may be overwritten, and never the
+ * source itself. */
 static void
 copy_from_opened(struct ftp_session *s, struct message *m)
 {
@@ -298,11 +311,11 @@ copy_from_opened(struct ftp_session *s, struct message *m)
 		return;
 	}
 	task->fd = m->fd;
-	struct message next = { .id = MSG_F_OPEN,
-				.f_open = { .how = OPEN_WRITE | OPEN_CREATE |
-						   (may_overwrite ? OPEN_TRUNCATE : OPEN_EXCLUSIVE),
-					    .mode = 0666 & ~s->umask,
-					    .path = slice_of(task->other) } };
+	struct message next = {.id = MSG_F_OPEN,
+			       .f_open = {.how = OPEN_WRITE | OPEN_CREATE |
+						 (may_overwrite ? OPEN_TRUNCATE : OPEN_EXCLUSIVE),
+					  .mode = 0666 & ~s->umask,
+					  .path = slice_of(task->other)}};
 	ask(s, &next, copy_to_opened);
 }
 
@@ -310,7 +323,8 @@ copy_from_opened(struct ftp_session *s, struct message *m)
 static void
 copy(struct ftp_session *s)
 {
-	struct message m = { .id = MSG_F_OPEN, .f_open = { .how = OPEN_READ, .path = slice_of(s->path) } };
+	struct message m = {.id = MSG_F_OPEN,
+			    .f_open = {.how = OPEN_READ, .path = slice_of(s->path)}};
 
 	if (strcmp(s->path, s->task->other) == 0)
 		reply(s, 553, "A file can't be copied to itself.");
@@ -326,7 +340,8 @@ site_copy(struct ftp_session *s, struct slice arg)
 
 	if (!split_two(arg, &from, &to))
 		reply(s, 501, "SITE COPY <from> <to>");
-	else if (require_right(s, RIGHT(write)) && task_begin(s) && resolve_path(s, buf_slice(&from), &s->path) &&
+	else if (require_right(s, RIGHT(write)) && task_begin(s) &&
+		 resolve_path(s, buf_slice(&from), &s->path) &&
 		 resolve_path(s, buf_slice(&to), &s->task->other))
 		copy(s);
 	buf_deinit(&from);
@@ -349,7 +364,7 @@ cpfr_answered(struct ftp_session *s, struct message *m)
 void
 site_cpfr(struct ftp_session *s, struct slice arg)
 {
-	struct message m = { .id = MSG_F_STAT, .f_stat = { .path = slice_of(s->path) } };
+	struct message m = {.id = MSG_F_STAT, .f_stat = {.path = slice_of(s->path)}};
 
 	(void)arg;
 	if (require_right(s, RIGHT(read)))

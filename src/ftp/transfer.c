@@ -2,9 +2,10 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * RETR, STOR, APPE, STOU and ABOR: the order of question, data connection, 150, bytes and last reply (RFC 959 §5.4).
- * What is read is opened before the data connection is waited for, so that a missing file is told at once.  What
- * is written is opened after it has come, so that a client that never connects has touched nothing (attacks A11).
+ * RETR, STOR, APPE, STOU and ABOR: the order of question, data connection, 150, bytes and last
+ * reply (RFC 959 §5.4). What is read is opened before the data connection is waited for, so that a
+ * missing file is told at once.  What is written is opened after it has come, so that a client that
+ * never connects has touched nothing (attacks A11).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,10 +18,14 @@
 #include "transfer.h"
 
 static const char *const end_names[] = {
-	[TRANSFER_COMPLETE] = "complete",       [TRANSFER_ABORTED] = "abor",
-	[TRANSFER_RESET] = "reset",             [TRANSFER_STALLED] = "timeout",
-	[TRANSFER_FILE_ERROR] = "file-error",   [TRANSFER_FILE_SHRANK] = "file-shrank",
-	[TRANSFER_CONTROL_LOST] = "control-lost", [TRANSFER_SHUT_DOWN] = "shutdown",
+	[TRANSFER_COMPLETE] = "complete",
+	[TRANSFER_ABORTED] = "abor",
+	[TRANSFER_RESET] = "reset",
+	[TRANSFER_STALLED] = "timeout",
+	[TRANSFER_FILE_ERROR] = "file-error",
+	[TRANSFER_FILE_SHRANK] = "file-shrank",
+	[TRANSFER_CONTROL_LOST] = "control-lost",
+	[TRANSFER_SHUT_DOWN] = "shutdown",
 };
 
 const char *
@@ -98,7 +103,8 @@ start(struct ftp_session *s)
 		/* RFC 1123 §4.1.2.9: this form, so that a client can read the name. */
 		buf_printf(&b, "150 FILE: %s\r\n", t->said);
 	} else if (t->plan.kind == TRANSFER_SEND_FILE && !t->plan.ascii) {
-		buf_printf(&b, "150 Opening data connection (%llu bytes).\r\n", (unsigned long long)t->plan.length);
+		buf_printf(&b, "150 Opening data connection (%llu bytes).\r\n",
+			   (unsigned long long)t->plan.length);
 	} else {
 		buf_add_str(&b, "150 Opening data connection.\r\n");
 	}
@@ -151,7 +157,8 @@ opened_for_reading(struct ftp_session *s, struct message *m)
 	uint64_t size = m->r_opened.size;
 	if (s->range_start <= s->range_end) {
 		t->plan.offset = s->range_start < size ? s->range_start : size;
-		t->plan.length = s->range_end < size ? s->range_end + 1 - t->plan.offset : size - t->plan.offset;
+		t->plan.length = s->range_end < size ? s->range_end + 1 - t->plan.offset
+						     : size - t->plan.offset;
 	} else if (s->restart <= size) {
 		t->plan.offset = s->restart;
 		t->plan.length = size - s->restart;
@@ -195,8 +202,10 @@ opened_for_writing(struct ftp_session *s, struct message *m)
 static void
 open_file(struct ftp_session *s, unsigned how, void (*then)(struct ftp_session *, struct message *))
 {
-	struct message m = { .id = MSG_F_OPEN,
-			     .f_open = { .how = how, .mode = 0666 & ~s->umask, .path = slice_of(s->transfer->path) } };
+	struct message m = {.id = MSG_F_OPEN,
+			    .f_open = {.how = how,
+				       .mode = 0666 & ~s->umask,
+				       .path = slice_of(s->transfer->path)}};
 
 	ask(s, &m, then);
 }
@@ -209,7 +218,9 @@ ftp_session_connected(struct ftp_session *s, int error)
 	if (s->closing || !CHECK(s->waits == WAIT_CONNECT && t))
 		return;
 	if (error) {
-		reply(s, 425, error == -ETIMEDOUT ? "No data connection came in time." : "Can't open the data connection.");
+		reply(s, 425,
+		      error == -ETIMEDOUT ? "No data connection came in time."
+					  : "Can't open the data connection.");
 		transfer_end(s);
 	} else if (t->how) {
 		open_file(s, t->how, opened_for_writing);
@@ -219,7 +230,8 @@ ftp_session_connected(struct ftp_session *s, int error)
 	session_answered(s);
 }
 
-/* TYPE A counts other bytes than the file has, so there is no offset that both sides mean (RFC 3659 §5). */
+/* TYPE A counts other bytes than the file has, so there is no offset that both sides mean (RFC 3659
+ * §5). */
 static bool
 may_restart(struct ftp_session *s)
 {
@@ -358,7 +370,8 @@ ftp_session_transferred(struct ftp_session *s, enum transfer_end end, int error,
 		session_answered(s);
 }
 
-/* RFC 959 §4.1.3: 426 and 226 when something was ended; when nothing runs, what was prepared is dropped: 225. */
+/* RFC 959 §4.1.3: 426 and 226 when something was ended; when nothing runs, what was prepared is
+ * dropped: 225. */
 void
 do_abor(struct ftp_session *s, struct slice arg)
 {

@@ -10,21 +10,21 @@
 /* A transfer command, from its line to its last reply; a listing is one too. */
 struct transfer {
 	struct transfer_plan plan;
-	char *path;       /* virtual; what the log says */
-	uint64_t began;   /* ms */
+	char *path;     /* virtual; what the log says */
+	uint64_t began; /* ms */
 	bool upload;
 	bool appends;
-	bool aborted;     /* ABOR came while an agent was asked */
-	bool started;     /* 150 was sent */
-	unsigned how;     /* F_OPEN for an upload, asked when its connection is there; else 0 */
-	char *said;       /* STOU: the name that 150 tells */
+	bool aborted; /* ABOR came while an agent was asked */
+	bool started; /* 150 was sent */
+	unsigned how; /* F_OPEN for an upload, asked when its connection is there; else 0 */
+	char *said;   /* STOU: the name that 150 tells */
 	/* Listings */
 	enum list_form form;
 	unsigned flags;
-	char *wanted;     /* the argument without options */
-	bool to_control;  /* STAT <path> */
-	unsigned code;    /* STAT: 212 or 213 */
-	struct buf line;  /* STAT: the line that has not ended yet */
+	char *wanted;    /* the argument without options */
+	bool to_control; /* STAT <path> */
+	unsigned code;   /* STAT: 212 or 213 */
+	struct buf line; /* STAT: the line that has not ended yet */
 };
 
 /* Makes the session's transfer.  NULL when memory is out, and 451 was replied. */

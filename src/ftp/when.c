@@ -11,7 +11,7 @@
 
 #define DAY           INT64_C(86400)
 #define ERA_DAYS      146097
-#define EPOCH_SHIFT   719468 /* days from 0000-03-01 to 1970-01-01 */
+#define EPOCH_SHIFT   719468                /* days from 0000-03-01 to 1970-01-01 */
 #define WHEN_FIRST    INT64_C(-62135596800) /* 0001-01-01 00:00:00 */
 #define WHEN_LAST     INT64_C(253402300799) /* 9999-12-31 23:59:59 */
 #define RECENT        (182 * DAY)
@@ -70,7 +70,7 @@ civil_of(time_t t)
 static unsigned
 days_in_month(unsigned year, unsigned month)
 {
-	static const unsigned char days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	static const unsigned char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 	bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
 
 	return days[month - 1] + (leap && month == 2 ? 1u : 0u);
@@ -162,8 +162,8 @@ when_format(struct buf *out, time_t t)
 void
 when_format_list(struct buf *out, time_t mtime, time_t now)
 {
-	static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
-					  "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+	static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+					 "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 	struct civil c = civil_of(mtime);
 	char text[12], *p = text;
 

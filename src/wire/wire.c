@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* Channels between roles; see wharf/wire/wire.h.  Everything about a message is made from its row in messages.def. */
+/* Channels between roles; see wharf/wire/wire.h.  Everything about a message is made from its row
+ * in messages.def. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -101,7 +102,7 @@ get_raw(struct reader *r, void *out, size_t n)
 static struct sockaddr_storage
 get_addr(struct reader *r)
 {
-	struct sockaddr_storage a = { 0 };
+	struct sockaddr_storage a = {0};
 	struct sockaddr_in *in = (struct sockaddr_in *)&a;
 	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&a;
 	uint64_t family = get_number(r, 1);
@@ -129,7 +130,7 @@ get_addr(struct reader *r)
 #define I64(f)   put_number(b, (uint64_t)m->f, 8);
 #define BYTES(f) put_bytes(b, m->f);
 #define ADDR(f)  put_addr(b, &m->f);
-#define MESSAGE(NAME, name, from, to, phase, fd, fields)               \
+#define MESSAGE(NAME, name, from, to, phase, fd, fields)                   \
 	static void put_##name(struct buf *b, const struct message *whole) \
 	{                                                                  \
 		const struct name *m = &whole->name;                       \
@@ -153,7 +154,7 @@ get_addr(struct reader *r)
 #define I64(f)   m->f = (int64_t)get_number(r, 8);
 #define BYTES(f) m->f = get_bytes(r);
 #define ADDR(f)  m->f = get_addr(r);
-#define MESSAGE(NAME, name, from, to, phase, fd, fields)             \
+#define MESSAGE(NAME, name, from, to, phase, fd, fields)                \
 	static void get_##name(struct reader *r, struct message *whole) \
 	{                                                               \
 		struct name *m = &whole->name;                          \
@@ -172,14 +173,14 @@ static const struct row {
 	void (*get)(struct reader *, struct message *);
 } rows[MSG_COUNT] = {
 #define MESSAGE(NAME, name, from, to, phase, fd, fields) \
-	[MSG_##NAME] = { #NAME, WIRE_##from, WIRE_##to, WIRE_##phase, fd, put_##name, get_##name },
+	[MSG_##NAME] = {#NAME, WIRE_##from, WIRE_##to, WIRE_##phase, fd, put_##name, get_##name},
 #include <wharf/wire/messages.def>
 };
 
 void
 wire_init(struct wire *w, int fd, enum wire_role self, enum wire_role peer)
 {
-	*w = (struct wire){ .fd = fd, .self = self, .peer = peer, .phase = WIRE_START };
+	*w = (struct wire){.fd = fd, .self = self, .peer = peer, .phase = WIRE_START};
 }
 
 void
@@ -198,9 +199,11 @@ message_name(enum message_id id)
 
 /* Whether a message with or without a descriptor may go from one end to the other in this phase. */
 static bool
-is_legal(const struct row *row, enum wire_role from, enum wire_role to, enum wire_phase phase, bool with_fd)
+is_legal(const struct row *row, enum wire_role from, enum wire_role to, enum wire_phase phase,
+	 bool with_fd)
 {
-	return row->from == from && row->to == to && (row->phase == WIRE_ANY || row->phase == phase) &&
+	return row->from == from && row->to == to &&
+	       (row->phase == WIRE_ANY || row->phase == phase) &&
 	       (row->fd == MAYBE_FD || (row->fd == WITH_FD) == with_fd);
 }
 
@@ -225,9 +228,9 @@ wire_send_encoded(struct wire *w, struct slice datagram, int fd)
 	union {
 		char space[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
-	} control = { 0 };
-	struct iovec iov = { (void *)datagram.p, datagram.n };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	} control = {0};
+	struct iovec iov = {(void *)datagram.p, datagram.n};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 
 	if (fd >= 0) {
 		msg.msg_control = control.space;
@@ -254,7 +257,8 @@ wire_send(struct wire *w, const struct message *m)
 	return r < 0 ? r : wire_send_encoded(w, buf_slice(&w->out), m->fd);
 }
 
-/* Takes the first descriptor that came, closes any other (nobody may send more), and tells how many there were. */
+/* Takes the first descriptor that came, closes any other (nobody may send more), and tells how many
+ * there were. */
 static size_t
 take_descriptors(struct msghdr *msg, int *fd)
 {
@@ -279,7 +283,7 @@ take_descriptors(struct msghdr *msg, int *fd)
 static int
 decode(const struct wire *w, struct slice datagram, struct message *m, bool fd_lost)
 {
-	struct reader r = { datagram, false };
+	struct reader r = {datagram, false};
 	uint64_t id = get_number(&r, 1);
 
 	if (r.bad || id >= MSG_COUNT)
@@ -302,11 +306,11 @@ wire_recv(struct wire *w, struct message *m)
 	buf_reset(&w->in);
 	if (buf_reserve(&w->in, WIRE_MAX) < 0)
 		return -ENOMEM;
-	struct iovec iov = { w->in.data, WIRE_MAX };
-	struct msghdr msg = { .msg_iov = &iov,
-			      .msg_iovlen = 1,
-			      .msg_control = control.space,
-			      .msg_controllen = sizeof(control.space) };
+	struct iovec iov = {w->in.data, WIRE_MAX};
+	struct msghdr msg = {.msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = control.space,
+			     .msg_controllen = sizeof(control.space)};
 	ssize_t n;
 
 	do
@@ -323,7 +327,7 @@ wire_recv(struct wire *w, struct message *m)
 	bool fd_lost = fds == 0 && (msg.msg_flags & MSG_CTRUNC);
 	int r = -EPROTO;
 	if (fds <= 1 && !(msg.msg_flags & MSG_TRUNC))
-		r = decode(w, (struct slice){ w->in.data, (size_t)n }, m, fd_lost);
+		r = decode(w, (struct slice){w->in.data, (size_t)n}, m, fd_lost);
 	if (r < 0)
 		fd_close(&m->fd);
 	return r < 0 ? r : fd_lost ? WIRE_FD_LOST : 0;
@@ -344,7 +348,7 @@ wire_ids_count(struct slice ids)
 uint32_t
 wire_ids_get(struct slice ids, size_t i)
 {
-	struct reader r = { slice_from(ids, i * 4), false };
+	struct reader r = {slice_from(ids, i * 4), false};
 
 	return (uint32_t)get_number(&r, 4);
 }

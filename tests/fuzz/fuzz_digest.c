@@ -9,7 +9,7 @@
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct slice in = { (const char *)data, size };
+	struct slice in = {(const char *)data, size};
 	struct digest_args args = DIGEST_ARGS_INIT;
 
 	if (digest_parse_args(in, &args) == 0) {

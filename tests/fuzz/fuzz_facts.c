@@ -12,9 +12,13 @@
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct slice in = { (const char *)data, size };
+	struct slice in = {(const char *)data, size};
 	struct entry e = {
-		.name = in, .owner = in, .group = in, .size = size, .perm = (unsigned)size,
+		.name = in,
+		.owner = in,
+		.group = in,
+		.size = size,
+		.perm = (unsigned)size,
 	};
 	struct buf out = BUF_INIT;
 	unsigned set, again;

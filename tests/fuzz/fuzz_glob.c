@@ -9,7 +9,7 @@
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct slice in = { (const char *)data, size };
+	struct slice in = {(const char *)data, size};
 	const char *end = size ? memchr(in.p, '\0', size) : NULL;
 	struct slice pattern = end ? slice_head(in, (size_t)(end - in.p)) : in;
 	struct slice name = end ? slice_from(in, pattern.n + 1) : in;

@@ -13,7 +13,7 @@
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct slice in = { (const char *)data, size };
+	struct slice in = {(const char *)data, size};
 	struct sockaddr_storage a;
 	struct sockaddr_in port, again;
 	struct buf out = BUF_INIT;

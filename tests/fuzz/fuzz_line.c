@@ -35,7 +35,7 @@ read_all(struct slice in, size_t piece, struct buf *out)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct slice in = { (const char *)data, size };
+	struct slice in = {(const char *)data, size};
 	struct buf whole = BUF_INIT, cut = BUF_INIT;
 
 	read_all(in, SIZE_MAX, &whole);

@@ -9,10 +9,10 @@
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct slice in = { (const char *)data, size }, rest;
+	struct slice in = {(const char *)data, size}, rest;
 	struct buf out = BUF_INIT;
 	struct list_options options;
-	struct entry e = { .name = in, .target = in, .owner = in, .mode = 0120777, .size = size };
+	struct entry e = {.name = in, .target = in, .owner = in, .mode = 0120777, .size = size};
 
 	bool any = listing_parse_options(in, &options, &rest);
 	HOLDS(rest.n <= in.n && (any || rest.n == in.n));

@@ -11,7 +11,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct buf out = BUF_INIT, again = BUF_INIT;
 
-	if (path_join(&out, SLICE("/w/x"), (struct slice){ (const char *)data, size }) == 0) {
+	if (path_join(&out, SLICE("/w/x"), (struct slice){(const char *)data, size}) == 0) {
 		struct slice path = buf_slice(&out), base = path_base(path);
 		HOLDS(path.n > 0 && path.p[0] == '/' && path.n <= PATH_LENGTH_MAX);
 		HOLDS(!slice_equal(base, SLICE("..")) && !slice_equal(base, SLICE(".")));

@@ -14,7 +14,7 @@
 static struct sockaddr_storage
 address(const char *text, uint16_t port)
 {
-	struct sockaddr_storage a = { .ss_family = AF_INET };
+	struct sockaddr_storage a = {.ss_family = AF_INET};
 	struct in6_addr *six = &((struct sockaddr_in6 *)&a)->sin6_addr;
 
 	if (inet_pton(AF_INET, text, &((struct sockaddr_in *)&a)->sin_addr) != 1) {
@@ -33,15 +33,15 @@ test_same_host(void **state)
 		const char *a, *b;
 		bool same;
 	} rows[] = {
-		{ "127.0.0.1", "127.0.0.1", true },
-		{ "127.0.0.1", "127.0.0.2", false },
-		{ "127.0.0.1", "::ffff:127.0.0.1", true },
-		{ "::ffff:127.0.0.2", "127.0.0.1", false },
-		{ "::ffff:10.1.2.3", "::ffff:10.1.2.3", true },
-		{ "::1", "::1", true },
-		{ "::1", "127.0.0.1", false },
-		{ "::7f00:1", "127.0.0.1", false },
-		{ "2001:db8::1", "2001:db8::2", false },
+		{"127.0.0.1", "127.0.0.1", true},
+		{"127.0.0.1", "127.0.0.2", false},
+		{"127.0.0.1", "::ffff:127.0.0.1", true},
+		{"::ffff:127.0.0.2", "127.0.0.1", false},
+		{"::ffff:10.1.2.3", "::ffff:10.1.2.3", true},
+		{"::1", "::1", true},
+		{"::1", "127.0.0.1", false},
+		{"::7f00:1", "127.0.0.1", false},
+		{"2001:db8::1", "2001:db8::2", false},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -49,7 +49,7 @@ test_same_host(void **state)
 		assert_int_equal(address_same_host(&a, &b), rows[i].same);
 		assert_int_equal(address_same_host(&b, &a), rows[i].same);
 	}
-	struct sockaddr_storage a = address("fe80::1", 1), b = a, none = { .ss_family = AF_UNIX };
+	struct sockaddr_storage a = address("fe80::1", 1), b = a, none = {.ss_family = AF_UNIX};
 	((struct sockaddr_in6 *)&a)->sin6_scope_id = 2;
 	assert_true(address_same_host(&a, &b));
 	((struct sockaddr_in6 *)&b)->sin6_scope_id = 3;
@@ -65,10 +65,10 @@ test_unmap_and_format(void **state)
 		const char *text, *shown;
 		int family;
 	} rows[] = {
-		{ "192.0.2.1", "192.0.2.1:65535", AF_INET },
-		{ "::ffff:192.0.2.1", "192.0.2.1:65535", AF_INET },
-		{ "2001:db8::1", "[2001:db8::1]:65535", AF_INET6 },
-		{ "::192.0.2.1", "[::192.0.2.1]:65535", AF_INET6 },
+		{"192.0.2.1", "192.0.2.1:65535", AF_INET},
+		{"::ffff:192.0.2.1", "192.0.2.1:65535", AF_INET},
+		{"2001:db8::1", "[2001:db8::1]:65535", AF_INET6},
+		{"::192.0.2.1", "[::192.0.2.1]:65535", AF_INET6},
 	};
 	struct buf out = BUF_INIT;
 
@@ -83,7 +83,7 @@ test_unmap_and_format(void **state)
 		assert_int_equal(a.ss_family, rows[i].family);
 		assert_int_equal(address_port(&a), 65535);
 	}
-	struct sockaddr_storage none = { .ss_family = AF_UNIX }, local = address("fe80::1", 21);
+	struct sockaddr_storage none = {.ss_family = AF_UNIX}, local = address("fe80::1", 21);
 	((struct sockaddr_in6 *)&local)->sin6_scope_id = 2;
 	buf_reset(&out);
 	address_format(&out, &none);
@@ -101,18 +101,18 @@ test_networks(void **state)
 	static const struct {
 		const char *net, *in, *out;
 	} rows[] = {
-		{ "10.0.0.0/8", "10.255.255.255", "11.0.0.0" },
-		{ "10.1.2.3/8", "10.0.0.0", "9.255.255.255" },
-		{ "192.0.2.128/25", "192.0.2.255", "192.0.2.127" },
-		{ "192.0.2.1", "192.0.2.1", "192.0.2.0" },
-		{ "192.0.2.1/32", "::ffff:192.0.2.1", "192.0.2.0" },
-		{ "::ffff:10.0.0.0/104", "10.1.1.1", "11.1.1.1" },
-		{ "0.0.0.0/0", "8.8.8.8", "2001:db8::1" },
-		{ "::/0", "2001:db8::1", "8.8.8.8" },
-		{ "::1", "::1", "::2" },
-		{ "2001:db8::/33", "2001:db8:7fff::", "2001:db8:8000::" },
-		{ "*", "8.8.8.8", NULL },
-		{ "*", "2001:db8::1", NULL },
+		{"10.0.0.0/8", "10.255.255.255", "11.0.0.0"},
+		{"10.1.2.3/8", "10.0.0.0", "9.255.255.255"},
+		{"192.0.2.128/25", "192.0.2.255", "192.0.2.127"},
+		{"192.0.2.1", "192.0.2.1", "192.0.2.0"},
+		{"192.0.2.1/32", "::ffff:192.0.2.1", "192.0.2.0"},
+		{"::ffff:10.0.0.0/104", "10.1.1.1", "11.1.1.1"},
+		{"0.0.0.0/0", "8.8.8.8", "2001:db8::1"},
+		{"::/0", "2001:db8::1", "8.8.8.8"},
+		{"::1", "::1", "::2"},
+		{"2001:db8::/33", "2001:db8:7fff::", "2001:db8:8000::"},
+		{"*", "8.8.8.8", NULL},
+		{"*", "2001:db8::1", NULL},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -132,10 +132,25 @@ test_bad_networks(void **state)
 {
 	(void)state;
 	static const char *const rows[] = {
-		"",	      "/8",	      "10.0.0.0/",    "10.0.0.0/33",   "10.0.0.0/-1",
-		"10.0.0.0/8/8", "10.0.0/8",   "10.0.0.0/ 8",  "::/129",	       "::1%lo",
-		"localhost",  "10.0.0.256",   "010.0.0.1",    " 10.0.0.1",     "**",
-		"::/0000",    "::ffff:0.0.0.0/95", "10.0.0.1:21", "[::1]",
+		"",
+		"/8",
+		"10.0.0.0/",
+		"10.0.0.0/33",
+		"10.0.0.0/-1",
+		"10.0.0.0/8/8",
+		"10.0.0/8",
+		"10.0.0.0/ 8",
+		"::/129",
+		"::1%lo",
+		"localhost",
+		"10.0.0.256",
+		"010.0.0.1",
+		" 10.0.0.1",
+		"**",
+		"::/0000",
+		"::ffff:0.0.0.0/95",
+		"10.0.0.1:21",
+		"[::1]",
 		"1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb:cccc",
 	};
 	struct network net;
@@ -174,10 +189,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_same_host),
-		cmocka_unit_test(test_unmap_and_format),
-		cmocka_unit_test(test_networks),
-		cmocka_unit_test(test_bad_networks),
+		cmocka_unit_test(test_same_host),  cmocka_unit_test(test_unmap_and_format),
+		cmocka_unit_test(test_networks),   cmocka_unit_test(test_bad_networks),
 		cmocka_unit_test(test_network_of),
 	};
 

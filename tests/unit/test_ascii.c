@@ -19,18 +19,18 @@
 static const struct {
 	struct slice file, wire, back; /* back: what an upload of the wire's bytes gives */
 } texts[] = {
-	{ SLICE(""), SLICE(""), SLICE("") },
-	{ SLICE("a"), SLICE("a"), SLICE("a") },
-	{ SLICE("a\n"), SLICE("a\r\n"), SLICE("a\n") },
-	{ SLICE("\n\n\n"), SLICE("\r\n\r\n\r\n"), SLICE("\n\n\n") },
-	{ SLICE("a\r\nb"), SLICE("a\r\nb"), SLICE("a\nb") },
-	{ SLICE("\r"), SLICE("\r"), SLICE("\r") },
-	{ SLICE("\r\r\r"), SLICE("\r\r\r"), SLICE("\r\r\r") },
-	{ SLICE("a\rb\n"), SLICE("a\rb\r\n"), SLICE("a\rb\n") },
-	{ SLICE("\r\r\n"), SLICE("\r\r\n"), SLICE("\r\n") },
-	{ SLICE("\n\r"), SLICE("\r\n\r"), SLICE("\n\r") },
-	{ SLICE("\n\r\n\r"), SLICE("\r\n\r\n\r"), SLICE("\n\n\r") },
-	{ SLICE("\0\n\xff\r\0"), SLICE("\0\r\n\xff\r\0"), SLICE("\0\n\xff\r\0") },
+	{SLICE(""), SLICE(""), SLICE("")},
+	{SLICE("a"), SLICE("a"), SLICE("a")},
+	{SLICE("a\n"), SLICE("a\r\n"), SLICE("a\n")},
+	{SLICE("\n\n\n"), SLICE("\r\n\r\n\r\n"), SLICE("\n\n\n")},
+	{SLICE("a\r\nb"), SLICE("a\r\nb"), SLICE("a\nb")},
+	{SLICE("\r"), SLICE("\r"), SLICE("\r")},
+	{SLICE("\r\r\r"), SLICE("\r\r\r"), SLICE("\r\r\r")},
+	{SLICE("a\rb\n"), SLICE("a\rb\r\n"), SLICE("a\rb\n")},
+	{SLICE("\r\r\n"), SLICE("\r\r\n"), SLICE("\r\n")},
+	{SLICE("\n\r"), SLICE("\r\n\r"), SLICE("\n\r")},
+	{SLICE("\n\r\n\r"), SLICE("\r\n\r\n\r"), SLICE("\n\n\r")},
+	{SLICE("\0\n\xff\r\0"), SLICE("\0\r\n\xff\r\0"), SLICE("\0\n\xff\r\0")},
 };
 
 /*
@@ -48,8 +48,8 @@ translate(bool decode, struct slice in, const size_t *cuts, size_t n_cuts, struc
 	for (size_t i = 0; i <= n_cuts; i++) {
 		size_t n = (i < n_cuts ? cuts[i] : in.n) - at;
 		char *piece = malloc(decode ? n + 1 : n ? 2 * n : 1);
-		size_t made = decode ? ascii_decode(&st, in.p + at, n, piece) :
-				       ascii_encode(&st, in.p + at, n, piece);
+		size_t made = decode ? ascii_decode(&st, in.p + at, n, piece)
+				     : ascii_encode(&st, in.p + at, n, piece);
 		buf_add(out, piece, made);
 		free(piece);
 		at += n;
@@ -106,7 +106,7 @@ test_all_short_texts(void **state)
 {
 	(void)state;
 	struct buf out = BUF_INIT, want = BUF_INIT, back = BUF_INIT;
-	static const size_t cuts[] = { 1, 2, 3, 4, 5, 6 };
+	static const size_t cuts[] = {1, 2, 3, 4, 5, 6};
 
 	for (unsigned code = 0; code < 2187; code++) {
 		char text[7];
@@ -115,7 +115,7 @@ test_all_short_texts(void **state)
 			text[i] = "\r\nx"[c % 3];
 			crlf = crlf || (i > 0 && text[i] == '\n' && text[i - 1] == '\r');
 		}
-		struct slice in = { text, sizeof(text) };
+		struct slice in = {text, sizeof(text)};
 		for (int decode = 1; decode >= 0; decode--) {
 			naive(decode, in, &want);
 			translate(decode, in, cuts, 6, &out);
@@ -153,8 +153,8 @@ test_large(void **state)
 		for (size_t i = 0; i < 64; i++)
 			cuts[i] = i * 16381 + seed % 1000;
 		for (int decode = 0; decode < 2; decode++) {
-			naive(decode, (struct slice){ in, SIZE }, &want);
-			translate(decode, (struct slice){ in, SIZE }, cuts, 64, &out);
+			naive(decode, (struct slice){in, SIZE}, &want);
+			translate(decode, (struct slice){in, SIZE}, cuts, 64, &out);
 			assert_true(slice_equal(buf_slice(&out), buf_slice(&want)));
 		}
 	}

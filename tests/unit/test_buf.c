@@ -50,7 +50,8 @@ test_append(void **state)
 static void
 test_numbers(void **state)
 {
-	static const uint64_t numbers[] = { 0, 1, 9, 10, 99, 100, 4294967296, UINT64_MAX - 1, UINT64_MAX };
+	static const uint64_t numbers[] = {0,         1, 9, 10, 99, 100, 4294967296, UINT64_MAX - 1,
+					   UINT64_MAX};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {

@@ -27,13 +27,20 @@ test_format(void **state)
 {
 	(void)state;
 	struct entry e = {
-		.name = SLICE(" a;b=c d"), .owner = SLICE("o;w n"), .gid = 100,
-		.mode = S_IFREG | 0644, .size = 1234, .mtime = 1772719320, .dev = 0xfd01,
-		.ino = 0xabc, .perm = ~0u,
+		.name = SLICE(" a;b=c d"),
+		.owner = SLICE("o;w n"),
+		.gid = 100,
+		.mode = S_IFREG | 0644,
+		.size = 1234,
+		.mtime = 1772719320,
+		.dev = 0xfd01,
+		.ino = 0xabc,
+		.perm = ~0u,
 	};
 
-	expect(&e, FACT_ALL, "type=file;size=1234;modify=20260305140200;perm=adfrw;unique=fd01gabc;"
-			     "UNIX.mode=0644;UNIX.owner=o_w_n;UNIX.group=100;  a;b=c d");
+	expect(&e, FACT_ALL,
+	       "type=file;size=1234;modify=20260305140200;perm=adfrw;unique=fd01gabc;"
+	       "UNIX.mode=0644;UNIX.owner=o_w_n;UNIX.group=100;  a;b=c d");
 	expect(&e, 0, "  a;b=c d");
 	expect(&e, FACT_MODIFY | FACT_SIZE, "size=1234;modify=20260305140200;  a;b=c d");
 	e.name = SLICE("d");
@@ -66,16 +73,16 @@ test_each_perm(void **state)
 		enum entry_type type;
 		const char *text;
 	} rows[] = {
-		{ PERM_APPEND, ENTRY_FILE, "perm=a; x" },   { PERM_CREATE, ENTRY_DIR, "perm=c; x" },
-		{ PERM_DELETE, ENTRY_DIR, "perm=d; x" },    { PERM_ENTER, ENTRY_DIR, "perm=e; x" },
-		{ PERM_RENAME, ENTRY_FILE, "perm=f; x" },   { PERM_LIST, ENTRY_DIR, "perm=l; x" },
-		{ PERM_MKDIR, ENTRY_DIR, "perm=m; x" },	    { PERM_PURGE, ENTRY_DIR, "perm=p; x" },
-		{ PERM_RETRIEVE, ENTRY_FILE, "perm=r; x" }, { PERM_STORE, ENTRY_FILE, "perm=w; x" },
-		{ PERM_STORE, ENTRY_DIR, "perm=; x" },	    { PERM_ENTER, ENTRY_FILE, "perm=; x" },
+		{PERM_APPEND, ENTRY_FILE, "perm=a; x"},   {PERM_CREATE, ENTRY_DIR, "perm=c; x"},
+		{PERM_DELETE, ENTRY_DIR, "perm=d; x"},    {PERM_ENTER, ENTRY_DIR, "perm=e; x"},
+		{PERM_RENAME, ENTRY_FILE, "perm=f; x"},   {PERM_LIST, ENTRY_DIR, "perm=l; x"},
+		{PERM_MKDIR, ENTRY_DIR, "perm=m; x"},     {PERM_PURGE, ENTRY_DIR, "perm=p; x"},
+		{PERM_RETRIEVE, ENTRY_FILE, "perm=r; x"}, {PERM_STORE, ENTRY_FILE, "perm=w; x"},
+		{PERM_STORE, ENTRY_DIR, "perm=; x"},      {PERM_ENTER, ENTRY_FILE, "perm=; x"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct entry e = { .name = SLICE("x"), .perm = rows[i].perm, .type = rows[i].type };
+		struct entry e = {.name = SLICE("x"), .perm = rows[i].perm, .type = rows[i].type};
 		expect(&e, FACT_PERM, rows[i].text);
 	}
 }
@@ -89,18 +96,18 @@ test_parse(void **state)
 		int result;
 		unsigned wanted;
 	} rows[] = {
-		{ "", 0, 0 },
-		{ ";", 0, 0 },
-		{ "size;", 0, FACT_SIZE },
-		{ "size", 0, FACT_SIZE },
-		{ "SIZE;Modify;", 0, FACT_SIZE | FACT_MODIFY },
-		{ "type;size;modify;perm;unique;UNIX.mode;UNIX.owner;UNIX.group;", 0, FACT_ALL },
-		{ "unix.mode;size;size", 0, FACT_SIZE | FACT_UNIX_MODE },
-		{ "create;sizes;siz;lang;type;", 0, FACT_TYPE },
-		{ "create;", 0, 0 },
-		{ ";;type;;", 0, FACT_TYPE },
-		{ "type; size;", FACTS_BAD, 0 },
-		{ " ", FACTS_BAD, 0 },
+		{"", 0, 0},
+		{";", 0, 0},
+		{"size;", 0, FACT_SIZE},
+		{"size", 0, FACT_SIZE},
+		{"SIZE;Modify;", 0, FACT_SIZE | FACT_MODIFY},
+		{"type;size;modify;perm;unique;UNIX.mode;UNIX.owner;UNIX.group;", 0, FACT_ALL},
+		{"unix.mode;size;size", 0, FACT_SIZE | FACT_UNIX_MODE},
+		{"create;sizes;siz;lang;type;", 0, FACT_TYPE},
+		{"create;", 0, 0},
+		{";;type;;", 0, FACT_TYPE},
+		{"type; size;", FACTS_BAD, 0},
+		{" ", FACTS_BAD, 0},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -117,9 +124,9 @@ test_names(void **state)
 	struct buf out = BUF_INIT;
 
 	facts_format_names(&out, FACT_ALL, FACT_ALL);
-	assert_true(slice_equal(buf_slice(&out),
-				SLICE("type*;size*;modify*;perm*;unique*;UNIX.mode*;"
-				      "UNIX.owner*;UNIX.group*;")));
+	assert_true(
+		slice_equal(buf_slice(&out), SLICE("type*;size*;modify*;perm*;unique*;UNIX.mode*;"
+						   "UNIX.owner*;UNIX.group*;")));
 	buf_reset(&out);
 	facts_format_names(&out, FACT_TYPE | FACT_SIZE | FACT_PERM, FACT_SIZE | FACT_MODIFY);
 	assert_true(slice_equal(buf_slice(&out), SLICE("type;size*;perm;")));

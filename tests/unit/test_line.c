@@ -21,7 +21,10 @@ struct talk {
 	const char *out; /* lines, TOO_LONG, BAD; "more" where bytes of a line are left */
 };
 
-#define TALK(in, out) { SLICE(in), out }
+#define TALK(in, out)          \
+	{                      \
+		SLICE(in), out \
+	}
 
 static const struct talk talks[] = {
 	TALK("", ""),
@@ -50,13 +53,28 @@ static const struct talk talks[] = {
 	TALK("A\r\r\nB\n", "BAD|B|"),
 	TALK("A\r\0\nB\n", "BAD|B|"),
 	/* Telnet */
-	TALK("\xff\xf4\xff\xf2" "ABOR\r\n", "ABOR|"),
-	TALK("\xff\xf4\xf2" "ABOR\r\n", "ABOR|"),
-	TALK("\xf2" "ABOR\r\n", "ABOR|"),
+	TALK("\xff\xf4\xff\xf2"
+	     "ABOR\r\n",
+	     "ABOR|"),
+	TALK("\xff\xf4\xf2"
+	     "ABOR\r\n",
+	     "ABOR|"),
+	TALK("\xf2"
+	     "ABOR\r\n",
+	     "ABOR|"),
 	TALK("CWD \xf2\r\n", "CWD \xf2|"),
-	TALK("a\xff\xff" "b\n", "a\xff" "b|"),
-	TALK("a\xff\xff\xff\xff" "b\n", "a\xff\xff" "b|"),
-	TALK("a\xff" "b\n", "a\xff" "b|"),
+	TALK("a\xff\xff"
+	     "b\n",
+	     "a\xff"
+	     "b|"),
+	TALK("a\xff\xff\xff\xff"
+	     "b\n",
+	     "a\xff\xff"
+	     "b|"),
+	TALK("a\xff"
+	     "b\n",
+	     "a\xff"
+	     "b|"),
 	TALK("a\xff\r\nB\n", "a\xff|B|"),
 	TALK("a\xff\nB\n", "a\xff|B|"),
 	TALK("a\xff\0\nB\n", "BAD|B|"),
@@ -69,7 +87,9 @@ static const struct talk talks[] = {
 	TALK("N\xff\xfa\x18\xff\xffx\xff\xf0O\n", "NO|"),
 	TALK("N\xff\xfa\x18\nA\n", "BAD|A|"),
 	TALK("N\xff\xfa\xff\nA\n", "BAD|A|"),
-	TALK("\xff\xfa" "0123456789abcdefghijklmn\nA\n", "TOO_LONG|A|"),
+	TALK("\xff\xfa"
+	     "0123456789abcdefghijklmn\nA\n",
+	     "TOO_LONG|A|"),
 	TALK("\xff\xf1\xff\xf1\xff\xf1\xff\xf1\xff\xf1\xff\xf1\xff\xf1\xff\xf1\xff\xf1\nA\n",
 	     "TOO_LONG|A|"),
 	TALK("\xff", "more"),
@@ -155,7 +175,7 @@ test_no_tail_is_executed(void **state)
 
 		memset(xs, n % 2 ? 'X' : 0xff, n);
 		line_reader_init(&r, 1024);
-		feed(&r, (struct slice){ xs, n }, &out);
+		feed(&r, (struct slice){xs, n}, &out);
 		feed(&r, SLICE("MKD pwn\r\nNOOP\r\n"), &out);
 		buf_add_byte(&out, '\0');
 		if (n > 0)

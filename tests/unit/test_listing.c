@@ -32,8 +32,13 @@ test_lines(void **state)
 {
 	(void)state;
 	struct entry e = {
-		.name = SLICE("name"), .owner = SLICE("owner"), .group = SLICE("group"),
-		.mode = S_IFREG | 0644, .nlink = 1, .size = 1234, .mtime = NOW,
+		.name = SLICE("name"),
+		.owner = SLICE("owner"),
+		.group = SLICE("group"),
+		.mode = S_IFREG | 0644,
+		.nlink = 1,
+		.size = 1234,
+		.mtime = NOW,
 	};
 
 	expect(&e, "-rw-r--r--   1 owner    group        1234 Mar  5 14:02 name\r\n");
@@ -66,15 +71,19 @@ test_modes(void **state)
 		mode_t mode;
 		const char *text;
 	} rows[] = {
-		{ S_IFREG, "----------" },	    { S_IFREG | 0421, "-r---w---x" },
-		{ S_IFREG | 07777, "-rwsrwsrwt" },  { S_IFREG | 07000, "---S--S--T" },
-		{ S_IFIFO | 0600, "prw-------" },   { S_IFSOCK | 0755, "srwxr-xr-x" },
-		{ S_IFCHR | 0666, "crw-rw-rw-" },   { S_IFBLK | 0660, "brw-rw----" },
-		{ 0644, "?rw-r--r--" },
+		{S_IFREG, "----------"},
+		{S_IFREG | 0421, "-r---w---x"},
+		{S_IFREG | 07777, "-rwsrwsrwt"},
+		{S_IFREG | 07000, "---S--S--T"},
+		{S_IFIFO | 0600, "prw-------"},
+		{S_IFSOCK | 0755, "srwxr-xr-x"},
+		{S_IFCHR | 0666, "crw-rw-rw-"},
+		{S_IFBLK | 0660, "brw-rw----"},
+		{0644, "?rw-r--r--"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct entry e = { .name = SLICE("x"), .mode = rows[i].mode };
+		struct entry e = {.name = SLICE("x"), .mode = rows[i].mode};
 		struct buf out = BUF_INIT;
 		listing_format(&out, &e, NOW);
 		assert_true(slice_starts(buf_slice(&out), slice_of(rows[i].text)));
@@ -89,9 +98,14 @@ test_limits(void **state)
 	(void)state;
 	static char name[255], target[4095];
 	struct entry e = {
-		.name = { name, sizeof(name) }, .target = { target, sizeof(target) },
-		.owner = SLICE("a\r\nb c\x7f"), .group = SLICE("\0"),
-		.mode = S_IFLNK | 0777, .nlink = UINT64_MAX, .size = UINT64_MAX, .mtime = -1,
+		.name = {name, sizeof(name)},
+		.target = {target, sizeof(target)},
+		.owner = SLICE("a\r\nb c\x7f"),
+		.group = SLICE("\0"),
+		.mode = S_IFLNK | 0777,
+		.nlink = UINT64_MAX,
+		.size = UINT64_MAX,
+		.mtime = -1,
 	};
 	struct buf out = BUF_INIT;
 
@@ -119,31 +133,31 @@ test_options(void **state)
 		const char *letters; /* of a (all), R, 1 (names), t, r */
 		const char *rest;
 	} rows[] = {
-		{ "", false, "", "" },
-		{ "dir", false, "", "dir" },
-		{ " dir", false, "", " dir" },
-		{ "-a", true, "a", "" },
-		{ "-al", true, "a", "" },
-		{ "-la dir", true, "a", "dir" },
-		{ "-A -F -L dir name ", true, "a", "dir name " },
-		{ "-a  dir", true, "a", " dir" },
-		{ "-a ", true, "a", "" },
-		{ "-laRtSBC /x", true, "aRt", "/x" },
-		{ "-1", true, "1", "" },
-		{ "-1a", true, "1a", "" },
-		{ "-1 -l x", true, "", "x" },
-		{ "-l1 x", true, "", "x" },
-		{ "-tr *.txt", true, "tr", "*.txt" },
-		{ "-- -a", true, "", "-a" },
-		{ "-a -- -l", true, "a", "-l" },
-		{ "--", true, "", "" },
-		{ "--all", false, "", "--all" },
-		{ "-", false, "", "-" },
-		{ "- a", false, "", "- a" },
-		{ "-2026", false, "", "-2026" },
-		{ "-a.txt", false, "", "-a.txt" },
-		{ "-a -b.txt", true, "a", "-b.txt" },
-		{ "dir -a", false, "", "dir -a" },
+		{"", false, "", ""},
+		{"dir", false, "", "dir"},
+		{" dir", false, "", " dir"},
+		{"-a", true, "a", ""},
+		{"-al", true, "a", ""},
+		{"-la dir", true, "a", "dir"},
+		{"-A -F -L dir name ", true, "a", "dir name "},
+		{"-a  dir", true, "a", " dir"},
+		{"-a ", true, "a", ""},
+		{"-laRtSBC /x", true, "aRt", "/x"},
+		{"-1", true, "1", ""},
+		{"-1a", true, "1a", ""},
+		{"-1 -l x", true, "", "x"},
+		{"-l1 x", true, "", "x"},
+		{"-tr *.txt", true, "tr", "*.txt"},
+		{"-- -a", true, "", "-a"},
+		{"-a -- -l", true, "a", "-l"},
+		{"--", true, "", ""},
+		{"--all", false, "", "--all"},
+		{"-", false, "", "-"},
+		{"- a", false, "", "- a"},
+		{"-2026", false, "", "-2026"},
+		{"-a.txt", false, "", "-a.txt"},
+		{"-a -b.txt", true, "a", "-b.txt"},
+		{"dir -a", false, "", "dir -a"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* The log: an event is one line, whatever is in it (attacks C10), as text and as JSON, and a full sink costs no time. */
+/* The log: an event is one line, whatever is in it (attacks C10), as text and as JSON, and a full
+ * sink costs no time. */
 #include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -50,15 +51,15 @@ static const struct {
 	struct slice in;
 	const char *out;
 } values[] = {
-	{ { "plain", 5 }, "key=plain" },
-	{ { "two words", 9 }, "key=\"two words\"" },
-	{ { "", 0 }, "key=\"\"" },
-	{ { "a\nb\r\x1b[2J", 8 }, "key=a\\x0ab\\x0d\\x1b[2J" },
-	{ { "q\"t\\", 4 }, "key=\"q\\\"t\\x5c\"" },
-	{ { "\xc3\xbc\xff", 3 }, "key=\xc3\xbc\\xff" },
-	{ { "\xc0\xaf\xed\xa0\x80\xc2\x9b", 7 }, "key=\\xc0\\xaf\\xed\\xa0\\x80\\xc2\\x9b" },
-	{ { "a\0b", 3 }, "key=a\\x00b" },
-	{ { "%n%s", 4 }, "key=%n%s" },
+	{{"plain", 5}, "key=plain"},
+	{{"two words", 9}, "key=\"two words\""},
+	{{"", 0}, "key=\"\""},
+	{{"a\nb\r\x1b[2J", 8}, "key=a\\x0ab\\x0d\\x1b[2J"},
+	{{"q\"t\\", 4}, "key=\"q\\\"t\\x5c\""},
+	{{"\xc3\xbc\xff", 3}, "key=\xc3\xbc\\xff"},
+	{{"\xc0\xaf\xed\xa0\x80\xc2\x9b", 7}, "key=\\xc0\\xaf\\xed\\xa0\\x80\\xc2\\x9b"},
+	{{"a\0b", 3}, "key=a\\x00b"},
+	{{"%n%s", 4}, "key=%n%s"},
 };
 
 static void
@@ -91,7 +92,8 @@ test_json(void **state)
 		read_line(line, sizeof(line));
 		json_t *object = json_loads(line, 0, NULL);
 		assert_non_null(object);
-		assert_string_equal(json_string_value(json_object_get(object, "process")), "worker 1");
+		assert_string_equal(json_string_value(json_object_get(object, "process")),
+				    "worker 1");
 		assert_string_equal(json_string_value(json_object_get(object, "level")), "debug");
 		assert_string_equal(json_string_value(json_object_get(object, "event")), "event");
 		assert_true(json_integer_value(json_object_get(object, "n")) == 1LL << 40);
@@ -111,8 +113,8 @@ test_long(void **state)
 	memset(huge, '\n', sizeof(huge));
 	for (int json = 0; json < 2; json++) {
 		log_setup("test", sink[0], LOG_LEVEL_INFO, json);
-		LOG(INFO, "event", LOG_BYTES("a", ((struct slice){ huge, sizeof(huge) })),
-		    LOG_BYTES("b", ((struct slice){ huge, sizeof(huge) })));
+		LOG(INFO, "event", LOG_BYTES("a", ((struct slice){huge, sizeof(huge)})),
+		    LOG_BYTES("b", ((struct slice){huge, sizeof(huge)})));
 		assert_true(read_line(line, sizeof(line)) <= 4096);
 	}
 }

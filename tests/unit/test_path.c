@@ -15,35 +15,39 @@
 static const struct {
 	const char *cwd, *arg, *out;
 } joins[] = {
-	{ "/", "", "/" },
-	{ "/a/b", "", "/a/b" },
-	{ "/", "a", "/a" },
-	{ "/a", "b", "/a/b" },
-	{ "/a", "b/", "/a/b" },
-	{ "/a", "/b", "/b" },
-	{ "/a", "/", "/" },
-	{ "/a", "//b//c//", "/b/c" },
-	{ "/a", ".", "/a" },
-	{ "/a", "./b/.", "/a/b" },
-	{ "/a", "..", "/" },
-	{ "/a/b", "..", "/a" },
-	{ "/a/b", "../..", "/" },
-	{ "/a/b", "../../../../etc/passwd", "/etc/passwd" },
-	{ "/a/b", "../c", "/a/c" },
-	{ "/", "/../../x", "/x" },
-	{ "/", "a/../..", "/" },
-	{ "/", "...", "/..." },
-	{ "/", "..a", "/..a" },
-	{ "/", ".../../x", "/x" },
-	{ "/", " ", "/ " },
-	{ "/", " a b ", "/ a b " },
-	{ "/", "-x", "/-x" },
-	{ "/", "~root", "/~root" },
-	{ "/", "%2e%2e/x", "/%2e%2e/x" },
-	{ "/", "..\\x", "/..\\x" },
-	{ "/", "\xc0\xae\xc0\xae\xc0\xaf" "x", "/\xc0\xae\xc0\xae\xc0\xaf" "x" },
-	{ "/", "q\"t", "/q\"t" },
-	{ "", "x", "/x" },
+	{"/", "", "/"},
+	{"/a/b", "", "/a/b"},
+	{"/", "a", "/a"},
+	{"/a", "b", "/a/b"},
+	{"/a", "b/", "/a/b"},
+	{"/a", "/b", "/b"},
+	{"/a", "/", "/"},
+	{"/a", "//b//c//", "/b/c"},
+	{"/a", ".", "/a"},
+	{"/a", "./b/.", "/a/b"},
+	{"/a", "..", "/"},
+	{"/a/b", "..", "/a"},
+	{"/a/b", "../..", "/"},
+	{"/a/b", "../../../../etc/passwd", "/etc/passwd"},
+	{"/a/b", "../c", "/a/c"},
+	{"/", "/../../x", "/x"},
+	{"/", "a/../..", "/"},
+	{"/", "...", "/..."},
+	{"/", "..a", "/..a"},
+	{"/", ".../../x", "/x"},
+	{"/", " ", "/ "},
+	{"/", " a b ", "/ a b "},
+	{"/", "-x", "/-x"},
+	{"/", "~root", "/~root"},
+	{"/", "%2e%2e/x", "/%2e%2e/x"},
+	{"/", "..\\x", "/..\\x"},
+	{"/",
+	 "\xc0\xae\xc0\xae\xc0\xaf"
+	 "x",
+	 "/\xc0\xae\xc0\xae\xc0\xaf"
+	 "x"},
+	{"/", "q\"t", "/q\"t"},
+	{"", "x", "/x"},
 };
 
 static void
@@ -83,7 +87,7 @@ test_lengths(void **state)
 	char name[PATH_NAME_MAX + 1];
 
 	memset(name, 'n', sizeof(name));
-	struct slice longest = { name, PATH_NAME_MAX }, longer = { name, PATH_NAME_MAX + 1 };
+	struct slice longest = {name, PATH_NAME_MAX}, longer = {name, PATH_NAME_MAX + 1};
 	assert_int_equal(path_join(&out, SLICE("/"), longest), 0);
 	assert_int_equal(out.len, PATH_NAME_MAX + 1);
 	assert_int_equal(path_join(&out, SLICE("/"), longer), PATH_TOO_LONG);
@@ -118,7 +122,7 @@ test_results_are_normal(void **state)
 			seed = seed * 1664525 + 1013904223;
 			arg[i] = "/..a\\"[(seed >> 16) % 5];
 		}
-		assert_int_equal(path_join(&out, SLICE("/w/x"), (struct slice){ arg, sizeof(arg) }),
+		assert_int_equal(path_join(&out, SLICE("/w/x"), (struct slice){arg, sizeof(arg)}),
 				 0);
 		buf_add_byte(&out, '\0');
 		assert_true(out.data[0] == '/');
@@ -166,7 +170,7 @@ static void
 test_hidden(void **state)
 {
 	(void)state;
-	static const char *const patterns[] = { ".wharf-*", "*.secret" };
+	static const char *const patterns[] = {".wharf-*", "*.secret"};
 
 	assert_true(path_hidden(SLICE("/.wharf-1"), patterns, 2));
 	assert_true(path_hidden(SLICE("/a/.wharf-1/b"), patterns, 2));

@@ -2,9 +2,10 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * Sessions, as conversations with a world that answers from a table of files.  ">" is sent, "<" is the next line of the
- * replies (a pattern for fnmatch), "!" lets the world do what it was asked to hold back, and nothing may be left unread
- * when the client speaks again.  Every verb of commands.def and site.def must occur.
+ * Sessions, as conversations with a world that answers from a table of files.  ">" is sent, "<" is
+ * the next line of the replies (a pattern for fnmatch), "!" lets the world do what it was asked to
+ * hold back, and nothing may be left unread when the client speaks again.  Every verb of
+ * commands.def and site.def must occur.
  */
 #include <errno.h>
 #include <fnmatch.h>
@@ -30,10 +31,17 @@ static const struct file {
 	mode_t mode;
 	uint64_t size;
 } files[] = {
-	{ "/", S_IFDIR | 0755, 0 },       { "/pub", S_IFDIR | 0755, 0 },     { "/pub/a b", S_IFREG | 0644, 7 },
-	{ "/file", S_IFREG | 0644, 1000 }, { "/ lead", S_IFREG | 0644, 3 },   { "/-a", S_IFDIR | 0755, 0 },
-	{ "/[a] *", S_IFREG | 0600, 9 },   { "/file 5", S_IFREG | 0644, 5 },  { "/fifo", S_IFIFO | 0644, 0 },
-	{ "/q\"t", S_IFDIR | 0755, 0 },    { "/20260101000000 x", S_IFREG | 0644, 1 },
+	{"/", S_IFDIR | 0755, 0},
+	{"/pub", S_IFDIR | 0755, 0},
+	{"/pub/a b", S_IFREG | 0644, 7},
+	{"/file", S_IFREG | 0644, 1000},
+	{"/ lead", S_IFREG | 0644, 3},
+	{"/-a", S_IFDIR | 0755, 0},
+	{"/[a] *", S_IFREG | 0600, 9},
+	{"/file 5", S_IFREG | 0644, 5},
+	{"/fifo", S_IFIFO | 0644, 0},
+	{"/q\"t", S_IFDIR | 0755, 0},
+	{"/20260101000000 x", S_IFREG | 0644, 1},
 };
 
 struct world {
@@ -278,7 +286,7 @@ find_file(struct slice path)
 static void
 answer(struct world *w)
 {
-	struct message m = { .fd = -1 };
+	struct message m = {.fd = -1};
 	const struct file *f = find_file(buf_slice(&w->asked));
 	uint32_t missing = f ? 0 : ENOENT;
 
@@ -286,7 +294,7 @@ answer(struct world *w)
 	switch (w->ask.id) {
 	case MSG_F_STAT:
 		m.id = MSG_R_STAT;
-		m.r_stat = (struct r_stat){ .error = missing, .perm = PERM_ALL };
+		m.r_stat = (struct r_stat){.error = missing, .perm = PERM_ALL};
 		m.r_stat.mode = f ? f->mode : 0;
 		m.r_stat.size = f ? f->size : 0;
 		m.r_stat.mtime = 1767225600;
@@ -297,7 +305,8 @@ answer(struct world *w)
 		m.r_opened.name = SLICE("/ftp.unique");
 		if (w->ask.f_open.how & OPEN_READ)
 			m.r_opened.error = f && !S_ISREG(f->mode) ? ENXIO : missing;
-		else if (f && w->ask.f_open.how & OPEN_EXCLUSIVE && !(w->ask.f_open.how & OPEN_UNIQUE))
+		else if (f && w->ask.f_open.how & OPEN_EXCLUSIVE &&
+			 !(w->ask.f_open.how & OPEN_UNIQUE))
 			m.r_opened.error = EEXIST;
 		break;
 	case MSG_F_LIST:
@@ -344,7 +353,8 @@ end_transfer(struct world *w)
 {
 	w->transfer = false;
 	if (w->plan.fd != -2) {
-		ftp_session_transferred(&w->s, w->end, w->end == TRANSFER_FILE_ERROR ? -ENOSPC : 0, 10);
+		ftp_session_transferred(&w->s, w->end, w->end == TRANSFER_FILE_ERROR ? -ENOSPC : 0,
+					10);
 		return;
 	}
 	ftp_session_piped(&w->s, SLICE("-rw-r--r-- 1 a"));
@@ -371,7 +381,9 @@ turn(struct world *w)
 			end_transfer(w);
 		} else if (w->job && !w->held) {
 			w->job = false;
-			ftp_session_job_done(&w->s, 0, w->plan.kind == TRANSFER_SEND_FILE ? SLICE("abcd") : SLICE_NULL);
+			ftp_session_job_done(&w->s, 0,
+					     w->plan.kind == TRANSFER_SEND_FILE ? SLICE("abcd")
+										: SLICE_NULL);
 		} else {
 			return;
 		}
@@ -392,13 +404,15 @@ world_init(struct world *w, const char *sources)
 {
 	struct sockaddr_storage peer, local;
 
-	*w = (struct world){ 0 };
+	*w = (struct world){0};
 	assert_int_equal(settings_init(&w->listener), 0);
 	assert_int_equal(settings_init(&w->user), 0);
 	w->listener.sources.n = 0;
 	for (const char *c = sources; *c; c++)
-		w->listener.sources.item[w->listener.sources.n++] =
-			*c == 'u' ? WORD_source_users : *c == 'p' ? WORD_source_pam : WORD_source_anonymous;
+		w->listener.sources.item[w->listener.sources.n++] = *c == 'u' ? WORD_source_users
+								    : *c == 'p'
+									    ? WORD_source_pam
+									    : WORD_source_anonymous;
 	w->user.hidden.item = calloc(1, sizeof(char *));
 	w->user.hidden.item[0] = strdup(".git");
 	w->user.hidden.n = 1;
@@ -482,22 +496,33 @@ run_script(const char *sources, const char *const *script, const char *rights)
 	world_deinit(&w);
 }
 
-#define HELLO  "< 220 FTP server ready."
-#define LOGIN  HELLO, "> USER demo", "< 331 *", "> PASS secret", "< 230-*", "<  hello", "<  227 *", "< 230 *"
+#define HELLO "< 220 FTP server ready."
+#define LOGIN                                                                                \
+	HELLO, "> USER demo", "< 331 *", "> PASS secret", "< 230-*", "<  hello", "<  227 *", \
+		"< 230 *"
 #define SCRIPT (const char *const[])
 
 static void
 test_login(void **state)
 {
 	(void)state;
-	run_script("u", SCRIPT{ LOGIN, "> USER other", "< 503 *", "> PASS x", "< 503 *", "> ACCT x", "< 202 *", "> REIN",
-				"< 220 *", "> PWD", "< 530 *", "> QUIT", "< 221 *", NULL }, NULL);
-	run_script("up", SCRIPT{ HELLO, "> PASS x", "< 503 *", "> USER nobody", "< 331 *", "> PASS secret",
-				 "< 530 Login incorrect.", "> USER demo", "< 331 *", "> PASS wrong", "< 530 Login incorrect.",
-				 "> USER -x", "< 331 *", "> PASS secret", "< 421 *", "> NOOP", NULL }, NULL);
-	run_script("a", SCRIPT{ HELLO, "> USER Anonymous", "< 331 *", "> PASS a@b", "< 230 *", "> PWD",
-				"< 257 \"/\" *", NULL }, NULL);
-	run_script("p", SCRIPT{ HELLO, "> USER demo", "< 331 *", "> PASS secret", "< 530 *", NULL }, NULL);
+	run_script("u",
+		   SCRIPT{LOGIN, "> USER other", "< 503 *", "> PASS x", "< 503 *", "> ACCT x",
+			  "< 202 *", "> REIN", "< 220 *", "> PWD", "< 530 *", "> QUIT", "< 221 *",
+			  NULL},
+		   NULL);
+	run_script("up",
+		   SCRIPT{HELLO, "> PASS x", "< 503 *", "> USER nobody", "< 331 *", "> PASS secret",
+			  "< 530 Login incorrect.", "> USER demo", "< 331 *", "> PASS wrong",
+			  "< 530 Login incorrect.", "> USER -x", "< 331 *", "> PASS secret",
+			  "< 421 *", "> NOOP", NULL},
+		   NULL);
+	run_script("a",
+		   SCRIPT{HELLO, "> USER Anonymous", "< 331 *", "> PASS a@b", "< 230 *", "> PWD",
+			  "< 257 \"/\" *", NULL},
+		   NULL);
+	run_script("p", SCRIPT{HELLO, "> USER demo", "< 331 *", "> PASS secret", "< 530 *", NULL},
+		   NULL);
 }
 
 static void
@@ -506,117 +531,500 @@ test_states(void **state)
 	size_t checked = 0;
 
 	(void)state;
-	/* Before the login every verb that needs one is refused alike, and tells nothing (attacks C14). */
-#define COMMAND(verb, argument, needs, right, during, handler, feature, help)                              \
-	if (strcmp(#needs, "ANYONE") != 0) {                                                               \
-		run_script("u", SCRIPT{ HELLO, "> " #verb " x", "< 530 Log in with USER and PASS.", NULL }, NULL); \
-		checked++;                                                                                 \
+	/* Before the login every verb that needs one is refused alike, and tells nothing (attacks
+	 * C14). */
+#define COMMAND(verb, argument, needs, right, during, handler, feature, help)                     \
+	if (strcmp(#needs, "ANYONE") != 0) {                                                      \
+		run_script(                                                                       \
+			"u",                                                                      \
+			SCRIPT{HELLO, "> " #verb " x", "< 530 Log in with USER and PASS.", NULL}, \
+			NULL);                                                                    \
+		checked++;                                                                        \
 	}
 #include <wharf/ftp/commands.def>
 	assert_true(checked > 40);
 	/* Without its right every verb that has one is refused before it looks at anything. */
-#define COMMAND(verb, argument, needs, right, during, handler, feature, help)                               \
-	if (strcmp(#right, "NONE") != 0)                                                                    \
-		run_script("u", SCRIPT{ LOGIN, "> EPSV", "< 229 *", "> " #verb " x", "< 550 You have no *", NULL }, "0");
+#define COMMAND(verb, argument, needs, right, during, handler, feature, help)  \
+	if (strcmp(#right, "NONE") != 0)                                       \
+		run_script("u",                                                \
+			   SCRIPT{LOGIN, "> EPSV", "< 229 *", "> " #verb " x", \
+				  "< 550 You have no *", NULL},                \
+			   "0");
 #include <wharf/ftp/commands.def>
 	/* And every verb that needs a data connection says so. */
 #define COMMAND(verb, argument, needs, right, during, handler, feature, help) \
 	if (strcmp(#needs, "DATA") == 0)                                      \
-		run_script("u", SCRIPT{ LOGIN, "> " #verb " x", "< 425 Use *", NULL }, NULL);
+		run_script("u", SCRIPT{LOGIN, "> " #verb " x", "< 425 Use *", NULL}, NULL);
 #include <wharf/ftp/commands.def>
 }
 
 static const char *const info[] = {
-	LOGIN, "> SYST", "< 215 UNIX Type: L8", "> NOOP", "< 200 *", "> noop", "< 200 *", "> CLNT x", "< 200 *", "> CSID Name=x;",
-	"< 200 Name=wharfd;*", "> LANG", "< 200 *", "> LANG en-GB", "< 200 *", "> LANG de", "< 504 *", "> HOST a.b", "< 503 *",
-	"> HELP RETR", "< 214 RETR*", "> HELP ACIDBITCHEZ", "< 502 *", "> OPTS UTF8 ON", "< 200 *", "> OPTS UTF8 OFF", "< 504 *",
-	"> OPTS MLST size;", "< 200 MLST OPTS size;", "> OPTS HASH SHA-512", "< 200 SHA-512", "> OPTS HASH x", "< 501 *",
-	"> OPTS REST STOR", "< 200 *", "> OPTS X", "< 501 *", "> SMNT x", "< 502 *", "> LPRT x", "< 502 *", "> LPSV", "< 502 *",
-	"> MFCT x", "< 502 *", "> XYZZY", "< 500 *", "> STAT", "< 211-*", "<  From 127.0.0.1", "<  Logged in as demo", "<  TYPE A*",
-	"<  No data*", "< 211 End", "> PWD x", "< 501 *", "> CWD", "< 501 *", NULL,
+	LOGIN,
+	"> SYST",
+	"< 215 UNIX Type: L8",
+	"> NOOP",
+	"< 200 *",
+	"> noop",
+	"< 200 *",
+	"> CLNT x",
+	"< 200 *",
+	"> CSID Name=x;",
+	"< 200 Name=wharfd;*",
+	"> LANG",
+	"< 200 *",
+	"> LANG en-GB",
+	"< 200 *",
+	"> LANG de",
+	"< 504 *",
+	"> HOST a.b",
+	"< 503 *",
+	"> HELP RETR",
+	"< 214 RETR*",
+	"> HELP ACIDBITCHEZ",
+	"< 502 *",
+	"> OPTS UTF8 ON",
+	"< 200 *",
+	"> OPTS UTF8 OFF",
+	"< 504 *",
+	"> OPTS MLST size;",
+	"< 200 MLST OPTS size;",
+	"> OPTS HASH SHA-512",
+	"< 200 SHA-512",
+	"> OPTS HASH x",
+	"< 501 *",
+	"> OPTS REST STOR",
+	"< 200 *",
+	"> OPTS X",
+	"< 501 *",
+	"> SMNT x",
+	"< 502 *",
+	"> LPRT x",
+	"< 502 *",
+	"> LPSV",
+	"< 502 *",
+	"> MFCT x",
+	"< 502 *",
+	"> XYZZY",
+	"< 500 *",
+	"> STAT",
+	"< 211-*",
+	"<  From 127.0.0.1",
+	"<  Logged in as demo",
+	"<  TYPE A*",
+	"<  No data*",
+	"< 211 End",
+	"> PWD x",
+	"< 501 *",
+	"> CWD",
+	"< 501 *",
+	NULL,
 };
 
 static const char *const channels[] = {
-	LOGIN, "> PASV", "< 227 Entering Passive Mode (127,0,0,1,195,80).", "> EPSV", "< 229 Entering Extended Passive Mode (|||50000|)",
-	"> EPSV 2", "< 522 *(1)", "> EPSV x", "< 501 *", "> PORT 127,0,0,1,200,0", "< 200 *", "> PORT 127,0,0,2,200,0", "< 501 *",
-	"> RETR file", "< 425 *", "> PORT 127,0,0,1,0,22", "< 501 *", "> EPRT |1|127.0.0.1|5000|", "< 200 *", "> EPRT |3|x|1|", "< 522 *",
-	"> EPRT |1|127.0.0.1|25|", "< 501 *", "> EPSV ALL", "< 200 *", "> PASV", "< 501 *", "> PORT 127,0,0,1,200,0", "< 501 *",
-	"> EPRT |1|127.0.0.1|5000|", "< 501 *", "> EPSV", "< 229 *", "> TYPE I", "< 200 *", "> TYPE A N", "< 200 *", "> TYPE A X",
-	"< 504 *", "> TYPE E", "< 504 *", "> TYPE L 8", "< 200 *", "> STRU F", "< 200 *", "> STRU R", "< 504 *", "> MODE S", "< 200 *",
-	"> MODE Z", "< 504 *", "> ALLO 4000", "< 200 *", "> ALLO 6000", "< 552 *", "> ALLO 5 R 10", "< 200 *", "> ALLO -1", "< 501 *",
-	"> ALLO 18446744073709551615", "< 552 *", NULL,
+	LOGIN,
+	"> PASV",
+	"< 227 Entering Passive Mode (127,0,0,1,195,80).",
+	"> EPSV",
+	"< 229 Entering Extended Passive Mode (|||50000|)",
+	"> EPSV 2",
+	"< 522 *(1)",
+	"> EPSV x",
+	"< 501 *",
+	"> PORT 127,0,0,1,200,0",
+	"< 200 *",
+	"> PORT 127,0,0,2,200,0",
+	"< 501 *",
+	"> RETR file",
+	"< 425 *",
+	"> PORT 127,0,0,1,0,22",
+	"< 501 *",
+	"> EPRT |1|127.0.0.1|5000|",
+	"< 200 *",
+	"> EPRT |3|x|1|",
+	"< 522 *",
+	"> EPRT |1|127.0.0.1|25|",
+	"< 501 *",
+	"> EPSV ALL",
+	"< 200 *",
+	"> PASV",
+	"< 501 *",
+	"> PORT 127,0,0,1,200,0",
+	"< 501 *",
+	"> EPRT |1|127.0.0.1|5000|",
+	"< 501 *",
+	"> EPSV",
+	"< 229 *",
+	"> TYPE I",
+	"< 200 *",
+	"> TYPE A N",
+	"< 200 *",
+	"> TYPE A X",
+	"< 504 *",
+	"> TYPE E",
+	"< 504 *",
+	"> TYPE L 8",
+	"< 200 *",
+	"> STRU F",
+	"< 200 *",
+	"> STRU R",
+	"< 504 *",
+	"> MODE S",
+	"< 200 *",
+	"> MODE Z",
+	"< 504 *",
+	"> ALLO 4000",
+	"< 200 *",
+	"> ALLO 6000",
+	"< 552 *",
+	"> ALLO 5 R 10",
+	"< 200 *",
+	"> ALLO -1",
+	"< 501 *",
+	"> ALLO 18446744073709551615",
+	"< 552 *",
+	NULL,
 };
 
 static const char *const transfers[] = {
-	LOGIN, "> TYPE I", "< 200 *", "> PASV", "< 227 *", "> RETR file", "< 150 *(1000 bytes).", "< 226 *", "> RETR file", "< 425 *",
-	"> PASV", "< 227 *", "> RETR nix", "< 550 No such*", "> PASV", "< 227 *", "> REST 1001", "< 350 *", "> RETR file", "< 554 *",
-	"> PASV", "< 227 *", "> REST 400", "< 350 *", "> RETR file", "< 150 *(600 bytes).", "< 226 *",
-	"> PASV", "< 227 *", "> RANG 10 19", "< 350 *", "> RETR file", "< 150 *(10 bytes).", "< 226 *",
-	"> RANG 5 4", "< 501 *", "> RANG 1 0", "< 350 *", "> REST 1x", "< 501 *", "> REST 9223372036854775808", "< 501 *",
-	"> PASV", "< 227 *", "> STOR new", "< 150 *", "< 226 *", "> PASV", "< 227 *", "> REST 1001", "< 350 *", "> STOR file",
-	"< 554 *", "> PASV", "< 227 *", "> APPE file", "< 150 *", "< 226 *", "> PASV", "< 227 *", "> STOU", "< 150 FILE: ftp.unique",
-	"< 226 *", "> PASV", "< 227 *", "> RETR fifo", "< 550 Not a regular*", "> PASV", "< 227 *", "> LIST -la", "< 150 *", "< 226 *",
-	"> PASV", "< 227 *", "> LIST -a", "< 150 *", "< 226 *", "> PASV", "< 227 *", "> NLST pub/*.txt", "< 150 *", "< 226 *",
-	"> PASV", "< 227 *", "> NLST [a] *", "< 150 *", "< 226 *", "> PASV", "< 227 *", "> LIST nix", "< 550 *",
-	"> PASV", "< 227 *", "> MLSD", "< 150 *", "< 226 *", "> PASV", "< 227 *", "> MLSD file", "< 501 *",
-	"> STAT pub", "< 212-*", "<  -rw-r--r-- 1 a b", "<  226 forged", "< 212 *", "> STAT file", "< 213-*", "<  -rw*", "<  226*", "< 213 *",
-	"> TYPE A", "< 200 *", "> REST 5", "< 504 *", "> REST 0", "< 350 *", "> PASV", "< 227 *", "> RETR file",
-	"< 150 Opening data connection.", "< 226 *", "> ABOR", "< 225 *", NULL,
+	LOGIN,
+	"> TYPE I",
+	"< 200 *",
+	"> PASV",
+	"< 227 *",
+	"> RETR file",
+	"< 150 *(1000 bytes).",
+	"< 226 *",
+	"> RETR file",
+	"< 425 *",
+	"> PASV",
+	"< 227 *",
+	"> RETR nix",
+	"< 550 No such*",
+	"> PASV",
+	"< 227 *",
+	"> REST 1001",
+	"< 350 *",
+	"> RETR file",
+	"< 554 *",
+	"> PASV",
+	"< 227 *",
+	"> REST 400",
+	"< 350 *",
+	"> RETR file",
+	"< 150 *(600 bytes).",
+	"< 226 *",
+	"> PASV",
+	"< 227 *",
+	"> RANG 10 19",
+	"< 350 *",
+	"> RETR file",
+	"< 150 *(10 bytes).",
+	"< 226 *",
+	"> RANG 5 4",
+	"< 501 *",
+	"> RANG 1 0",
+	"< 350 *",
+	"> REST 1x",
+	"< 501 *",
+	"> REST 9223372036854775808",
+	"< 501 *",
+	"> PASV",
+	"< 227 *",
+	"> STOR new",
+	"< 150 *",
+	"< 226 *",
+	"> PASV",
+	"< 227 *",
+	"> REST 1001",
+	"< 350 *",
+	"> STOR file",
+	"< 554 *",
+	"> PASV",
+	"< 227 *",
+	"> APPE file",
+	"< 150 *",
+	"< 226 *",
+	"> PASV",
+	"< 227 *",
+	"> STOU",
+	"< 150 FILE: ftp.unique",
+	"< 226 *",
+	"> PASV",
+	"< 227 *",
+	"> RETR fifo",
+	"< 550 Not a regular*",
+	"> PASV",
+	"< 227 *",
+	"> LIST -la",
+	"< 150 *",
+	"< 226 *",
+	"> PASV",
+	"< 227 *",
+	"> LIST -a",
+	"< 150 *",
+	"< 226 *",
+	"> PASV",
+	"< 227 *",
+	"> NLST pub/*.txt",
+	"< 150 *",
+	"< 226 *",
+	"> PASV",
+	"< 227 *",
+	"> NLST [a] *",
+	"< 150 *",
+	"< 226 *",
+	"> PASV",
+	"< 227 *",
+	"> LIST nix",
+	"< 550 *",
+	"> PASV",
+	"< 227 *",
+	"> MLSD",
+	"< 150 *",
+	"< 226 *",
+	"> PASV",
+	"< 227 *",
+	"> MLSD file",
+	"< 501 *",
+	"> STAT pub",
+	"< 212-*",
+	"<  -rw-r--r-- 1 a b",
+	"<  226 forged",
+	"< 212 *",
+	"> STAT file",
+	"< 213-*",
+	"<  -rw*",
+	"<  226*",
+	"< 213 *",
+	"> TYPE A",
+	"< 200 *",
+	"> REST 5",
+	"< 504 *",
+	"> REST 0",
+	"< 350 *",
+	"> PASV",
+	"< 227 *",
+	"> RETR file",
+	"< 150 Opening data connection.",
+	"< 226 *",
+	"> ABOR",
+	"< 225 *",
+	NULL,
 };
 
 static const char *const interrupted[] = {
-	LOGIN, "> TYPE I", "< 200 *", "> PASV", "< 227 *", "! hold", "> RETR file", "> NOOP", "> PWD", "! go", "< 150 *", "< 226 *",
-	"< 200 *", "< 257 *", "> PASV", "< 227 *", "> STOR x", "< 150 *", "< 226 *",
-	/* Nothing that comes while a transfer is prepared changes what is transferred (attacks C18). */
-	"> PASV", "< 227 *", "! hold", "> RETR file", "> STAT", "< 211-*", "<  From*", "<  Logged*", "<  TYPE I*", "<  RETR: 42 bytes so far",
-	"< 211 End", "> CWD pub", "> ABOR", "< 426 *", "< 226 *", "< 250 *", "! go", "> PWD", "< 257 \"/pub\"*",
-	"> PASV", "< 227 *", "! hold", "> HASH /file", "! go", "< 213 SHA-256 0-999 abcd /file", NULL,
+	LOGIN,
+	"> TYPE I",
+	"< 200 *",
+	"> PASV",
+	"< 227 *",
+	"! hold",
+	"> RETR file",
+	"> NOOP",
+	"> PWD",
+	"! go",
+	"< 150 *",
+	"< 226 *",
+	"< 200 *",
+	"< 257 *",
+	"> PASV",
+	"< 227 *",
+	"> STOR x",
+	"< 150 *",
+	"< 226 *",
+	/* Nothing that comes while a transfer is prepared changes what is transferred (attacks
+	   C18). */
+	"> PASV",
+	"< 227 *",
+	"! hold",
+	"> RETR file",
+	"> STAT",
+	"< 211-*",
+	"<  From*",
+	"<  Logged*",
+	"<  TYPE I*",
+	"<  RETR: 42 bytes so far",
+	"< 211 End",
+	"> CWD pub",
+	"> ABOR",
+	"< 426 *",
+	"< 226 *",
+	"< 250 *",
+	"! go",
+	"> PWD",
+	"< 257 \"/pub\"*",
+	"> PASV",
+	"< 227 *",
+	"! hold",
+	"> HASH /file",
+	"! go",
+	"< 213 SHA-256 0-999 abcd /file",
+	NULL,
 };
 
 static const char *const names[] = {
-	LOGIN, "> PWD", "< 257 \"/\" *", "> CWD pub", "< 250 *", "> XPWD", "< 257 \"/pub\" *", "> CDUP", "< 250 *", "> XCUP", "< 250 *",
-	"> XCWD q\"t", "< 250 *", "> PWD", "< 257 \"/q\"\"t\" *", "> CWD /nix", "< 550 *", "> CWD /file", "< 550 *", "> CWD /",
-	"< 250 *", "> MKD new", "< 257 \"/new\" *", "> XMKD pub", "< 550 *", "> RMD pub", "< 250 *", "> XRMD nix", "< 550 *",
-	"> DELE  lead", "< 250 *", "> RNTO x", "< 503 *", "> RNFR file", "< 350 *", "> NOOP", "< 200 *", "> RNTO x", "< 503 *",
-	"> RNFR file", "< 350 *", "> RNTO y", "< 250 *", "> RNFR /", "< 550 *", "> DELE .git", "< 550 No such*", "> CWD pub/../.git/x",
-	"< 550 No such*", NULL,
+	LOGIN,
+	"> PWD",
+	"< 257 \"/\" *",
+	"> CWD pub",
+	"< 250 *",
+	"> XPWD",
+	"< 257 \"/pub\" *",
+	"> CDUP",
+	"< 250 *",
+	"> XCUP",
+	"< 250 *",
+	"> XCWD q\"t",
+	"< 250 *",
+	"> PWD",
+	"< 257 \"/q\"\"t\" *",
+	"> CWD /nix",
+	"< 550 *",
+	"> CWD /file",
+	"< 550 *",
+	"> CWD /",
+	"< 250 *",
+	"> MKD new",
+	"< 257 \"/new\" *",
+	"> XMKD pub",
+	"< 550 *",
+	"> RMD pub",
+	"< 250 *",
+	"> XRMD nix",
+	"< 550 *",
+	"> DELE  lead",
+	"< 250 *",
+	"> RNTO x",
+	"< 503 *",
+	"> RNFR file",
+	"< 350 *",
+	"> NOOP",
+	"< 200 *",
+	"> RNTO x",
+	"< 503 *",
+	"> RNFR file",
+	"< 350 *",
+	"> RNTO y",
+	"< 250 *",
+	"> RNFR /",
+	"< 550 *",
+	"> DELE .git",
+	"< 550 No such*",
+	"> CWD pub/../.git/x",
+	"< 550 No such*",
+	NULL,
 };
 
 static const char *const attributes[] = {
-	LOGIN, "> SIZE file", "< 550 SIZE*", "> TYPE I", "< 200 *", "> SIZE file", "< 213 1000", "> SIZE pub", "< 550 *", "> MDTM file",
-	"< 213 20260101000000", "> MDTM 20250102030405 file", "< 213 Modify=20250102030405; /file", "> MDTM 20260101000000 x",
-	"< 213 2026*", "> MDTM nix", "< 550 *", "> MLST file", "< 250-*", "<  type=file;size=1000;modify=20260101000000;*; /file",
-	"< 250 End", "> MFMT 20250102030405 file", "< 213 Modify=20250102030405; /file", "> MFMT 20250230030405 file", "< 501 *",
-	"> MFMT 20250102030405", "< 501 *", "> MFF modify=20250102030405;UNIX.mode=0600; file",
-	"< 213 modify=20250102030405;UNIX.mode=0600; /file", "> MFF x=1; file", "< 504 *", "> MFF modify=1; file", "< 501 *",
-	"> MFF UNIX.group=staff; nix", "< 550 *", "> AVBL", "< 213 5000", NULL,
+	LOGIN,
+	"> SIZE file",
+	"< 550 SIZE*",
+	"> TYPE I",
+	"< 200 *",
+	"> SIZE file",
+	"< 213 1000",
+	"> SIZE pub",
+	"< 550 *",
+	"> MDTM file",
+	"< 213 20260101000000",
+	"> MDTM 20250102030405 file",
+	"< 213 Modify=20250102030405; /file",
+	"> MDTM 20260101000000 x",
+	"< 213 2026*",
+	"> MDTM nix",
+	"< 550 *",
+	"> MLST file",
+	"< 250-*",
+	"<  type=file;size=1000;modify=20260101000000;*; /file",
+	"< 250 End",
+	"> MFMT 20250102030405 file",
+	"< 213 Modify=20250102030405; /file",
+	"> MFMT 20250230030405 file",
+	"< 501 *",
+	"> MFMT 20250102030405",
+	"< 501 *",
+	"> MFF modify=20250102030405;UNIX.mode=0600; file",
+	"< 213 modify=20250102030405;UNIX.mode=0600; /file",
+	"> MFF x=1; file",
+	"< 504 *",
+	"> MFF modify=1; file",
+	"< 501 *",
+	"> MFF UNIX.group=staff; nix",
+	"< 550 *",
+	"> AVBL",
+	"< 213 5000",
+	NULL,
 };
 
 static const char *const digests[] = {
-	LOGIN, "> HASH file", "< 213 SHA-256 0-999 abcd /file", "> TYPE I", "< 200 *", "> RANG 0 49", "< 350 *", "> HASH file",
-	"< 213 SHA-256 0-49 abcd /file", "> HASH \"pub/a b\"", "< 213 SHA-256 0-6 abcd /pub/a b",
-	"> HASH \"", "< 550 *", "> XCRC file", "< 250 abcd", "> XMD5 \"file\" 0 10", "< 250 abcd", "> MD5 file 5", "< 250 abcd",
-	"> XSHA nix", "< 550 *", "> XSHA1 \"x", "< 501 *", "> XSHA256 file 0 1", "< 250 abcd", "> XSHA512 file 2000", "< 551 *", NULL,
+	LOGIN,
+	"> HASH file",
+	"< 213 SHA-256 0-999 abcd /file",
+	"> TYPE I",
+	"< 200 *",
+	"> RANG 0 49",
+	"< 350 *",
+	"> HASH file",
+	"< 213 SHA-256 0-49 abcd /file",
+	"> HASH \"pub/a b\"",
+	"< 213 SHA-256 0-6 abcd /pub/a b",
+	"> HASH \"",
+	"< 550 *",
+	"> XCRC file",
+	"< 250 abcd",
+	"> XMD5 \"file\" 0 10",
+	"< 250 abcd",
+	"> MD5 file 5",
+	"< 250 abcd",
+	"> XSHA nix",
+	"< 550 *",
+	"> XSHA1 \"x",
+	"< 501 *",
+	"> XSHA256 file 0 1",
+	"< 250 abcd",
+	"> XSHA512 file 2000",
+	"< 551 *",
+	NULL,
 };
 
 static const char *const site[] = {
-	LOGIN, "> SITE XYZZY", "< 504 *", "> SITE HELP CHMOD", "< 214 *", "> SITE CHMOD 644 file", "< 250 *", "> SITE CHMOD 9 file",
-	"< 501 *", "> SITE CHMOD 644", "< 501 *", "> SITE CHGRP staff file", "< 250 *", "> SITE UMASK", "< 200 *022.", "> SITE UMASK 077",
-	"< 200 *077.", "> SITE UMASK 8", "< 501 *", "> SITE IDLE", "< 200 *", "> SITE IDLE 60", "< 200 *60*", "> SITE IDLE 99999999",
-	"< 501 *", "> SITE UTIME 202501020304 file", "< 250 *", "> SITE UTIME pub/a b 20250102030405 20250102030405 20250102030405 UTC",
-	"< 250 *", "> SITE UTIME x", "< 501 *", "> SITE SYMLINK file new", "< 250 *", "> SITE SYMLINK file", "< 501 *",
-	"> SITE SYMLINK .git/x new", "< 550 *", "> SITE MKDIR pub/x/y", "< 250 *", "> SITE MKDIR pub", "< 550 *", "> SITE RMDIR pub",
-	"< 250 *", "> SITE COPY file new", "< 250 Copied.", "> SITE COPY \"pub/a b\" \"n \"\"w\"", "< 250 Copied.", "> SITE COPY file file",
-	"< 553 *", "> SITE CPTO x", "< 503 *", "> SITE CPFR file", "< 350 *", "> SITE CPTO x", "< 250 Copied.", NULL,
+	LOGIN,           "> SITE XYZZY",
+	"< 504 *",       "> SITE HELP CHMOD",
+	"< 214 *",       "> SITE CHMOD 644 file",
+	"< 250 *",       "> SITE CHMOD 9 file",
+	"< 501 *",       "> SITE CHMOD 644",
+	"< 501 *",       "> SITE CHGRP staff file",
+	"< 250 *",       "> SITE UMASK",
+	"< 200 *022.",   "> SITE UMASK 077",
+	"< 200 *077.",   "> SITE UMASK 8",
+	"< 501 *",       "> SITE IDLE",
+	"< 200 *",       "> SITE IDLE 60",
+	"< 200 *60*",    "> SITE IDLE 99999999",
+	"< 501 *",       "> SITE UTIME 202501020304 file",
+	"< 250 *",       "> SITE UTIME pub/a b 20250102030405 20250102030405 20250102030405 UTC",
+	"< 250 *",       "> SITE UTIME x",
+	"< 501 *",       "> SITE SYMLINK file new",
+	"< 250 *",       "> SITE SYMLINK file",
+	"< 501 *",       "> SITE SYMLINK .git/x new",
+	"< 550 *",       "> SITE MKDIR pub/x/y",
+	"< 250 *",       "> SITE MKDIR pub",
+	"< 550 *",       "> SITE RMDIR pub",
+	"< 250 *",       "> SITE COPY file new",
+	"< 250 Copied.", "> SITE COPY \"pub/a b\" \"n \"\"w\"",
+	"< 250 Copied.", "> SITE COPY file file",
+	"< 553 *",       "> SITE CPTO x",
+	"< 503 *",       "> SITE CPFR file",
+	"< 350 *",       "> SITE CPTO x",
+	"< 250 Copied.", NULL,
 };
 
-static const char *const foreign[] = { HELLO, "> GET / HTTP/1.1", "< 421 *", "> USER demo", NULL };
+static const char *const foreign[] = {HELLO, "> GET / HTTP/1.1", "< 421 *", "> USER demo", NULL};
 
 static void
 test_scripts(void **state)
 {
-	static const char *const *const scripts[] = { info,  channels,   transfers, interrupted, names,
-						      attributes, digests, site,      foreign };
+	static const char *const *const scripts[] = {
+		info, channels, transfers, interrupted, names, attributes, digests, site, foreign};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++)
@@ -627,14 +1035,16 @@ test_scripts(void **state)
 static void
 test_every_verb(void **state)
 {
-	static const char *const *const scripts[] = { info, channels, transfers, interrupted, names, attributes, digests, site };
+	static const char *const *const scripts[] = {info,  channels,   transfers, interrupted,
+						     names, attributes, digests,   site};
 	static const char *const verbs[] = {
 #define COMMAND(verb, argument, needs, right, during, handler, feature, help) #verb,
 #include <wharf/ftp/commands.def>
 #define SITE(verb, argument, right, handler, feature, help) "SITE " #verb,
 #include <wharf/ftp/site.def>
 	};
-	static const char *const elsewhere[] = { "USER", "PASS", "ACCT", "REIN", "QUIT", "FEAT", "SITE" };
+	static const char *const elsewhere[] = {"USER", "PASS", "ACCT", "REIN",
+						"QUIT", "FEAT", "SITE"};
 
 	(void)state;
 	for (size_t v = 0; v < sizeof(verbs) / sizeof(verbs[0]); v++) {
@@ -643,7 +1053,8 @@ test_every_verb(void **state)
 			found = found || strcmp(elsewhere[i], verbs[v]) == 0;
 		for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++)
 			for (const char *const *line = scripts[i]; *line; line++)
-				found = found || (**line == '>' && strncmp(*line + 2, verbs[v], strlen(verbs[v])) == 0);
+				found = found || (**line == '>' && strncmp(*line + 2, verbs[v],
+									   strlen(verbs[v])) == 0);
 		if (!found)
 			fail_msg("no script says %s", verbs[v]);
 	}
@@ -660,12 +1071,35 @@ test_feat(void **state)
 	assert_int_equal(ftp_session_input(&w.s, "FEAT\r\n", 6), 0);
 	char *text = slice_dup(buf_slice(&w.out));
 	static const char *const wanted[] = {
-		"211-Features:\r\n", "\r\n HOST\r\n", "\r\n UTF8\r\n", "\r\n CLNT\r\n", "\r\n EPRT\r\n", "\r\n EPSV\r\n", "\r\n MDTM\r\n",
-		"\r\n SIZE\r\n", "\r\n REST STREAM\r\n", "\r\n RANG STREAM\r\n", "\r\n TVFS\r\n",
-		"\r\n MLST type*;size*;modify*;perm*;unique*;UNIX.mode*;UNIX.owner*;UNIX.group*;\r\n", "\r\n MLSD\r\n", "\r\n MFMT\r\n",
-		"\r\n MFF modify;UNIX.mode;UNIX.group;\r\n", "\r\n HASH SHA-256*;SHA-512;SHA-1;MD5;CRC32\r\n", "\r\n XCRC\r\n",
-		"\r\n XMD5\r\n", "\r\n XSHA1\r\n", "\r\n XSHA256\r\n", "\r\n XSHA512\r\n", "\r\n AVBL\r\n", "\r\n SITE COPY\r\n",
-		"\r\n SITE MKDIR\r\n", "\r\n SITE RMDIR\r\n", "\r\n SITE SYMLINK\r\n", "\r\n SITE UTIME\r\n", "\r\n LANG EN*\r\n",
+		"211-Features:\r\n",
+		"\r\n HOST\r\n",
+		"\r\n UTF8\r\n",
+		"\r\n CLNT\r\n",
+		"\r\n EPRT\r\n",
+		"\r\n EPSV\r\n",
+		"\r\n MDTM\r\n",
+		"\r\n SIZE\r\n",
+		"\r\n REST STREAM\r\n",
+		"\r\n RANG STREAM\r\n",
+		"\r\n TVFS\r\n",
+		"\r\n MLST "
+		"type*;size*;modify*;perm*;unique*;UNIX.mode*;UNIX.owner*;UNIX.group*;\r\n",
+		"\r\n MLSD\r\n",
+		"\r\n MFMT\r\n",
+		"\r\n MFF modify;UNIX.mode;UNIX.group;\r\n",
+		"\r\n HASH SHA-256*;SHA-512;SHA-1;MD5;CRC32\r\n",
+		"\r\n XCRC\r\n",
+		"\r\n XMD5\r\n",
+		"\r\n XSHA1\r\n",
+		"\r\n XSHA256\r\n",
+		"\r\n XSHA512\r\n",
+		"\r\n AVBL\r\n",
+		"\r\n SITE COPY\r\n",
+		"\r\n SITE MKDIR\r\n",
+		"\r\n SITE RMDIR\r\n",
+		"\r\n SITE SYMLINK\r\n",
+		"\r\n SITE UTIME\r\n",
+		"\r\n LANG EN*\r\n",
 		"\r\n211 End\r\n",
 	};
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
@@ -675,12 +1109,15 @@ test_feat(void **state)
 	world_deinit(&w);
 }
 
-/* All of a session in one segment, byte by byte, and cut anywhere: the same replies (attacks C17). */
+/* All of a session in one segment, byte by byte, and cut anywhere: the same replies (attacks C17).
+ */
 static void
 test_segments(void **state)
 {
-	static const char all[] = "USER demo\r\nPASS secret\r\nTYPE I\r\nPASV\r\nRETR file\r\nNOOP\r\nMKD a\rb\r\nPWD\r\nSIZE file\r\n"
-				  "\xff\xf4\xff\xf2" "NOOP\r\nRNFR file\r\nRNTO b\r\nQUIT\r\nNOOP\r\n";
+	static const char all[] = "USER demo\r\nPASS secret\r\nTYPE I\r\nPASV\r\nRETR "
+				  "file\r\nNOOP\r\nMKD a\rb\r\nPWD\r\nSIZE file\r\n"
+				  "\xff\xf4\xff\xf2"
+				  "NOOP\r\nRNFR file\r\nRNTO b\r\nQUIT\r\nNOOP\r\n";
 	struct buf first = BUF_INIT;
 
 	(void)state;
@@ -708,7 +1145,8 @@ test_segments(void **state)
 	buf_deinit(&first);
 }
 
-/* Lines that can't be: one reply each, and the next line is understood (attacks C02, C03, C07, C08). */
+/* Lines that can't be: one reply each, and the next line is understood (attacks C02, C03, C07,
+ * C08). */
 static void
 test_bad_lines(void **state)
 {
@@ -718,9 +1156,13 @@ test_bad_lines(void **state)
 	(void)state;
 	memset(longest, 'X', 20000);
 	longest[20000] = 0;
-	run_script("u", SCRIPT{ HELLO, "> ", "< 500 *", "> \xe9\xe8\xff x", "< 500 *", "> NOOP", "< 200 *", NULL }, NULL);
-	run_script("u", SCRIPT{ HELLO, "> USER a\rb", "< 501 *", "> NOOP", "< 200 *", NULL }, NULL);
-	const char *script[] = { HELLO, "> ", "< 500 The command line is too long.", "> NOOP", "< 200 *", NULL };
+	run_script("u",
+		   SCRIPT{HELLO, "> ", "< 500 *", "> \xe9\xe8\xff x", "< 500 *", "> NOOP",
+			  "< 200 *", NULL},
+		   NULL);
+	run_script("u", SCRIPT{HELLO, "> USER a\rb", "< 501 *", "> NOOP", "< 200 *", NULL}, NULL);
+	const char *script[] = {HELLO,    "> ",      "< 500 The command line is too long.",
+				"> NOOP", "< 200 *", NULL};
 	char *line = malloc(20010);
 	snprintf(line, 20010, "> %s", longest);
 	script[1] = line;
@@ -779,9 +1221,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_login),     cmocka_unit_test(test_states),    cmocka_unit_test(test_scripts),
-		cmocka_unit_test(test_every_verb), cmocka_unit_test(test_feat),      cmocka_unit_test(test_segments),
-		cmocka_unit_test(test_bad_lines), cmocka_unit_test(test_delay),     cmocka_unit_test(test_half_close),
+		cmocka_unit_test(test_login),      cmocka_unit_test(test_states),
+		cmocka_unit_test(test_scripts),    cmocka_unit_test(test_every_verb),
+		cmocka_unit_test(test_feat),       cmocka_unit_test(test_segments),
+		cmocka_unit_test(test_bad_lines),  cmocka_unit_test(test_delay),
+		cmocka_unit_test(test_half_close),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,8 +2,9 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * Channels: every message of messages.def goes over a real socket pair and comes out equal; what is cut, too long, from the
- * wrong side, in the wrong phase or with the wrong descriptors is refused (attacks F11).
+ * Channels: every message of messages.def goes over a real socket pair and comes out equal; what is
+ * cut, too long, from the wrong side, in the wrong phase or with the wrong descriptors is refused
+ * (attacks F11).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -31,14 +32,15 @@ static const struct row {
 	enum wire_phase phase;
 	enum fd_rule fd;
 } rows[] = {
-#define MESSAGE(NAME, name, from, to, phase, fd, fields) { MSG_##NAME, WIRE_##from, WIRE_##to, WIRE_##phase, fd },
+#define MESSAGE(NAME, name, from, to, phase, fd, fields) \
+	{MSG_##NAME, WIRE_##from, WIRE_##to, WIRE_##phase, fd},
 #include <wharf/wire/messages.def>
 };
 
 static void
 fill_addr(struct sockaddr_storage *a, uint64_t seed)
 {
-	*a = (struct sockaddr_storage){ 0 };
+	*a = (struct sockaddr_storage){0};
 	if (seed % 3 == 1) {
 		((struct sockaddr_in *)a)->sin_family = AF_INET;
 		((struct sockaddr_in *)a)->sin_port = htons((uint16_t)seed);
@@ -57,14 +59,14 @@ fill(struct message *whole, enum message_id id, uint64_t seed)
 {
 	static const char text[] = "a name\0with \xff bytes";
 
-	*whole = (struct message){ .id = id, .fd = -1 };
+	*whole = (struct message){.id = id, .fd = -1};
 	switch (id) {
 #define U8(f)    m->f = (uint8_t)(seed = seed * 31 + 7);
 #define U16(f)   m->f = (uint16_t)(seed = seed * 31 + 7);
 #define U32(f)   m->f = (uint32_t)(seed = seed * 0x9e3779b9u + 7);
 #define U64(f)   m->f = (seed = seed * 0x9e3779b97f4a7c15u + 7);
 #define I64(f)   m->f = -(int64_t)(seed = seed * 31 + 7);
-#define BYTES(f) m->f = (struct slice){ text, (seed = seed * 31 + 7) % sizeof(text) };
+#define BYTES(f) m->f = (struct slice){text, (seed = seed * 31 + 7) % sizeof(text)};
 #define ADDR(f)  fill_addr(&m->f, seed++);
 #define MESSAGE(NAME, name, from, to, phase, fd, fields) \
 	case MSG_##NAME: {                               \
@@ -185,12 +187,12 @@ test_legality(void **state)
 static void
 send_raw(int socket, struct slice bytes, int n)
 {
-	struct iovec iov = { (void *)bytes.p, bytes.n };
+	struct iovec iov = {(void *)bytes.p, bytes.n};
 	union {
 		char space[CMSG_SPACE(sizeof(int) * 3)];
 		struct cmsghdr align;
-	} control = { 0 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	} control = {0};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 
 	if (n) {
 		msg.msg_control = control.space;
@@ -224,15 +226,15 @@ test_cut(void **state)
 		assert_true(n > 0);
 		int fds = rows[i].fd == WITH_FD;
 		for (size_t cut = 1; cut < (size_t)n; cut++) {
-			send_raw(from.fd, (struct slice){ bytes, cut }, fds);
+			send_raw(from.fd, (struct slice){bytes, cut}, fds);
 			assert_int_equal(wire_recv(&to, &got), -EPROTO);
 		}
 		bytes[n] = 0;
-		send_raw(from.fd, (struct slice){ bytes, (size_t)n + 1 }, fds);
+		send_raw(from.fd, (struct slice){bytes, (size_t)n + 1}, fds);
 		assert_int_equal(wire_recv(&to, &got), -EPROTO);
 		/* More descriptors than one: all are closed. */
 		int before = fd_count();
-		send_raw(from.fd, (struct slice){ bytes, (size_t)n }, 3);
+		send_raw(from.fd, (struct slice){bytes, (size_t)n}, 3);
 		assert_int_equal(wire_recv(&to, &got), -EPROTO);
 		assert_int_equal(fd_count(), before);
 		wire_deinit(&from);
@@ -257,7 +259,7 @@ test_garbage(void **state)
 		for (size_t i = 0; i < n; i++)
 			bytes[i] = (char)random();
 		bytes[0] = (char)(random() % (MSG_COUNT + 3));
-		send_raw(from.fd, (struct slice){ bytes, n }, round % 16 == 0);
+		send_raw(from.fd, (struct slice){bytes, n}, round % 16 == 0);
 		int r = wire_recv(&to, &got);
 		assert_true(r == 0 || r == -EPROTO);
 		if (r == 0) {
@@ -289,8 +291,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_legality), cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_garbage),    cmocka_unit_test(test_ids),
+		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_legality),
+		cmocka_unit_test(test_cut),        cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_ids),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

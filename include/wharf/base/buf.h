@@ -2,8 +2,9 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * A growing row of bytes.  Appending never fails halfway: when memory is out the buffer keeps what it had, remembers
- * the failure, and buf_error() tells at the end, so that a formatter need not check each line.
+ * A growing row of bytes.  Appending never fails halfway: when memory is out the buffer keeps what
+ * it had, remembers the failure, and buf_error() tells at the end, so that a formatter need not
+ * check each line.
  */
 #ifndef WHARF_BASE_BUF_H
 #define WHARF_BASE_BUF_H
@@ -23,7 +24,7 @@ struct buf {
 	bool failed;
 };
 
-#define BUF_INIT ((struct buf){ 0 })
+#define BUF_INIT ((struct buf){0})
 
 /* Frees the bytes and makes the buffer empty again. */
 void buf_deinit(struct buf *b);
@@ -53,7 +54,7 @@ buf_error(const struct buf *b)
 static inline struct slice
 buf_slice(const struct buf *b)
 {
-	return (struct slice){ b->data, b->len };
+	return (struct slice){b->data, b->len};
 }
 
 #endif

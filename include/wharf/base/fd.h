@@ -2,7 +2,8 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * Descriptors: closing without forgetting, flags, and the check that a process holds only those it was given.
+ * Descriptors: closing without forgetting, flags, and the check that a process holds only those it
+ * was given.
  */
 #ifndef WHARF_BASE_FD_H
 #define WHARF_BASE_FD_H
@@ -20,8 +21,8 @@ int fd_set_cloexec(int fd, bool on);
 int fd_seqpacket_pair(int pair[2]);
 
 /*
- * Closes every descriptor from `first` up.  A role calls it at start, when what it was given stands below `first`,
- * so that nothing else is inherited.  0 or a negative errno.
+ * Closes every descriptor from `first` up.  A role calls it at start, when what it was given stands
+ * below `first`, so that nothing else is inherited.  0 or a negative errno.
  */
 int fd_close_from(int first);
 

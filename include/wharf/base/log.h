@@ -2,13 +2,14 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * The log: one line an event, as text or as JSON, on one descriptor that every role of the daemon shares.
+ * The log: one line an event, as text or as JSON, on one descriptor that every role of the daemon
+ *shares.
  *
  *	LOG(INFO, "logged in", LOG_STR("user", name), LOG_NUM("session", id));
  *
- * A line is at most 4 KiB and written with one system call.  Control characters and bytes that are not UTF-8 are
- * escaped as \xNN, so an event is always one line.  Passwords have no business here.  A sink that is full loses
- * lines, never time; the next line that passes says how many were lost.
+ * A line is at most 4 KiB and written with one system call.  Control characters and bytes that are
+ *not UTF-8 are escaped as \xNN, so an event is always one line.  Passwords have no business here.
+ *A sink that is full loses lines, never time; the next line that passes says how many were lost.
  */
 #ifndef WHARF_BASE_LOG_H
 #define WHARF_BASE_LOG_H
@@ -28,24 +29,24 @@ struct log_field {
 	int64_t number;
 };
 
-#define LOG_BYTES(key, slice) ((struct log_field){ (key), LOG_FIELD_TEXT, (slice), 0 })
+#define LOG_BYTES(key, slice) ((struct log_field){(key), LOG_FIELD_TEXT, (slice), 0})
 #define LOG_STR(key, str)     LOG_BYTES(key, slice_of(str))
-#define LOG_NUM(key, n)       ((struct log_field){ (key), LOG_FIELD_NUMBER, SLICE_NULL, (int64_t)(n) })
+#define LOG_NUM(key, n)       ((struct log_field){(key), LOG_FIELD_NUMBER, SLICE_NULL, (int64_t)(n)})
 /* A negative errno as text. */
-#define LOG_ERRNO(r)          LOG_BYTES("error", log_errno(r))
+#define LOG_ERRNO(r) LOG_BYTES("error", log_errno(r))
 
-#define LOG(level, what, ...)                                                               \
-	do {                                                                                \
-		if (log_wants(LOG_LEVEL_##level)) {                                         \
-			const struct log_field log_fields_[] = { __VA_ARGS__ };             \
-			log_write(LOG_LEVEL_##level, (what), log_fields_,                   \
-				  sizeof(log_fields_) / sizeof(log_fields_[0]));            \
-		}                                                                           \
+#define LOG(level, what, ...)                                                    \
+	do {                                                                     \
+		if (log_wants(LOG_LEVEL_##level)) {                              \
+			const struct log_field log_fields_[] = {__VA_ARGS__};    \
+			log_write(LOG_LEVEL_##level, (what), log_fields_,        \
+				  sizeof(log_fields_) / sizeof(log_fields_[0])); \
+		}                                                                \
 	} while (0)
 
 /*
- * Names the process in every line ("monitor", "worker 1") and says how and where lines are written.  fd stays the
- * caller's.  Before the first call lines go to descriptor 2 as text, at level info.
+ * Names the process in every line ("monitor", "worker 1") and says how and where lines are written.
+ * fd stays the caller's.  Before the first call lines go to descriptor 2 as text, at level info.
  */
 void log_setup(const char *process, int fd, enum log_level least, bool json);
 /* Another descriptor from now on, after the log file was turned over. */

@@ -2,8 +2,8 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * A run of bytes that belongs to somebody else: a pointer and a length, never a terminator.  Names in FTP are
- * bytes, so nothing here knows a character set.
+ * A run of bytes that belongs to somebody else: a pointer and a length, never a terminator.  Names
+ * in FTP are bytes, so nothing here knows a character set.
  */
 #ifndef WHARF_BASE_SLICE_H
 #define WHARF_BASE_SLICE_H
@@ -18,17 +18,17 @@ struct slice {
 	size_t n;
 };
 
-#define SLICE_NULL    ((struct slice){ NULL, 0 })
+#define SLICE_NULL ((struct slice){NULL, 0})
 /* A string literal as a slice. */
-#define SLICE(text)   ((struct slice){ (text), sizeof(text) - 1 })
+#define SLICE(text) ((struct slice){(text), sizeof(text) - 1})
 /* For printf's "%.*s". */
-#define SLICE_FMT(s)  (int)(s).n, (s).p
+#define SLICE_FMT(s) (int)(s).n, (s).p
 
 /* s: a NUL-terminated string, or NULL for an empty slice. */
 static inline struct slice
 slice_of(const char *s)
 {
-	return (struct slice){ s, s ? strlen(s) : 0 };
+	return (struct slice){s, s ? strlen(s) : 0};
 }
 
 static inline bool
@@ -54,14 +54,14 @@ slice_starts(struct slice s, struct slice prefix)
 static inline struct slice
 slice_from(struct slice s, size_t n)
 {
-	return (struct slice){ s.p + n, s.n - n };
+	return (struct slice){s.p + n, s.n - n};
 }
 
 /* The first n bytes; n is at most s.n. */
 static inline struct slice
 slice_head(struct slice s, size_t n)
 {
-	return (struct slice){ s.p, n };
+	return (struct slice){s.p, n};
 }
 
 /* A fresh NUL-terminated copy, or NULL when memory is out.  The caller frees it. */

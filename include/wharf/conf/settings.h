@@ -2,8 +2,9 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * The effective settings of the server, of a listener or of a session: one field an option of options.def.  A plain
- * value, without any file behind it: the monitor makes it from the configuration, and workers and agents get it as bytes.
+ * The effective settings of the server, of a listener or of a session: one field an option of
+ * options.def.  A plain value, without any file behind it: the monitor makes it from the
+ * configuration, and workers and agents get it as bytes.
  */
 #ifndef WHARF_CONF_SETTINGS_H
 #define WHARF_CONF_SETTINGS_H
@@ -35,11 +36,7 @@ enum word_right {
 	WORD_right_list,
 	WORD_right_chmod
 };
-enum word_list_owners {
-	WORD_list_owners_names,
-	WORD_list_owners_numbers,
-	WORD_list_owners_hidden
-};
+enum word_list_owners { WORD_list_owners_names, WORD_list_owners_numbers, WORD_list_owners_hidden };
 
 /* A right as a bit of settings.rights and of what an agent is told. */
 #define RIGHT(name) (1U << WORD_right_##name)
@@ -75,18 +72,20 @@ struct settings {
 #include <wharf/conf/options.def>
 };
 
-/* Sets every option to its default.  Returns 0 or -ENOMEM; what it made is freed by settings_deinit(). */
+/* Sets every option to its default.  Returns 0 or -ENOMEM; what it made is freed by
+ * settings_deinit(). */
 int settings_init(struct settings *s);
 void settings_deinit(struct settings *s);
-/* Sets *to, which must hold nothing, to a deep copy.  Returns 0 or -ENOMEM; then *to is deinitialised. */
+/* Sets *to, which must hold nothing, to a deep copy.  Returns 0 or -ENOMEM; then *to is
+ * deinitialised. */
 int settings_copy(struct settings *to, const struct settings *from);
 
 /* Appends all options as bytes; errors show in buf_error(). */
 void settings_encode(const struct settings *s, struct buf *out);
 
 /*
- * Reads what settings_encode() wrote, to the last byte.  Returns 0, -ENOMEM, or -EBADMSG when the bytes are cut,
- * too many, or hold a value out of its range; then *s is left deinitialised.
+ * Reads what settings_encode() wrote, to the last byte.  Returns 0, -ENOMEM, or -EBADMSG when the
+ * bytes are cut, too many, or hold a value out of its range; then *s is left deinitialised.
  */
 int settings_decode(struct settings *s, struct slice bytes);
 

@@ -21,7 +21,7 @@ struct ascii {
 	bool cr; /* encode: the last byte was a CR; decode: a CR is held back */
 };
 
-#define ASCII_INIT ((struct ascii){ false })
+#define ASCII_INIT ((struct ascii){false})
 
 /*
  * File to wire: each LF without a CR before it becomes CRLF.  out has room for 2 * n bytes and does

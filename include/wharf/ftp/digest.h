@@ -16,18 +16,18 @@
 #include <wharf/base/slice.h>
 
 /*        symbol  HASH's name  bytes */
-#define DIGEST_TABLE(ROW)             \
-	ROW(SHA256, "SHA-256", 32)    \
-	ROW(SHA512, "SHA-512", 64)    \
-	ROW(SHA1,   "SHA-1",   20)    \
-	ROW(MD5,    "MD5",     16)    \
-	ROW(CRC32,  "CRC32",   4)
+#define DIGEST_TABLE(ROW)          \
+	ROW(SHA256, "SHA-256", 32) \
+	ROW(SHA512, "SHA-512", 64) \
+	ROW(SHA1, "SHA-1", 20)     \
+	ROW(MD5, "MD5", 16)        \
+	ROW(CRC32, "CRC32", 4)
 
 enum digest_algorithm {
 #define DIGEST_SYMBOL(symbol, name, bytes) DIGEST_##symbol,
 	DIGEST_TABLE(DIGEST_SYMBOL)
 #undef DIGEST_SYMBOL
-	DIGEST_COUNT, /* how many there are; also "no such algorithm" */
+		DIGEST_COUNT, /* how many there are; also "no such algorithm" */
 };
 
 enum digest_error {
@@ -49,15 +49,15 @@ size_t digest_size(enum digest_algorithm algorithm);
  * quotes only the second is there.
  */
 struct digest_args {
-	struct slice whole; /* the argument; empty when it was quoted */
-	struct slice path;  /* without the range: in the argument, or in text */
-	bool has_range;     /* start was given */
-	bool has_end;       /* and end, which is not before start */
+	struct slice whole;  /* the argument; empty when it was quoted */
+	struct slice path;   /* without the range: in the argument, or in text */
+	bool has_range;      /* start was given */
+	bool has_end;        /* and end, which is not before start */
 	uint64_t start, end; /* whether end is included is the command's matter */
-	struct buf text;    /* a quoted path, its quotes and backslashes resolved */
+	struct buf text;     /* a quoted path, its quotes and backslashes resolved */
 };
 
-#define DIGEST_ARGS_INIT ((struct digest_args){ 0 })
+#define DIGEST_ARGS_INIT ((struct digest_args){0})
 
 void digest_args_deinit(struct digest_args *args);
 

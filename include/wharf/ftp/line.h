@@ -30,14 +30,14 @@ enum line_result {
 };
 
 struct line_reader {
-	struct buf text;  /* of the line so far; no memory while there is none */
+	struct buf text; /* of the line so far; no memory while there is none */
 	uint32_t max;
-	uint32_t seen;    /* bytes of this line, dropped ones included, line end not */
+	uint32_t seen; /* bytes of this line, dropped ones included, line end not */
 	uint8_t telnet;
-	bool cr;          /* the last byte was a CR */
+	bool cr; /* the last byte was a CR */
 	bool bad;
-	bool swallow;     /* the line was told to be too long */
-	bool ended;       /* text was handed out: the next feed begins a line */
+	bool swallow; /* the line was told to be too long */
+	bool ended;   /* text was handed out: the next feed begins a line */
 };
 
 /*

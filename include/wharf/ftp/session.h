@@ -2,12 +2,13 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * A session as the protocol sees it: bytes of the control connection go in, replies come out, and what needs the world
- * (files, data connections, identities, time) is asked of a struct ftp_world.  Nothing here does I/O, so a test is two
- * arrays of strings and a world that answers from a table.
+ * A session as the protocol sees it: bytes of the control connection go in, replies come out, and
+ * what needs the world (files, data connections, identities, time) is asked of a struct ftp_world.
+ * Nothing here does I/O, so a test is two arrays of strings and a world that answers from a table.
  *
- * One question at a time: while an answer is awaited, lines wait in a queue.  During a transfer ABOR and STAT are
- * answered as they come; everything else waits for the transfer's last reply (RFC 959 §4.1.3).
+ * One question at a time: while an answer is awaited, lines wait in a queue.  During a transfer
+ * ABOR and STAT are answered as they come; everything else waits for the transfer's last reply (RFC
+ * 959 §4.1.3).
  */
 #ifndef WHARF_FTP_SESSION_H
 #define WHARF_FTP_SESSION_H
@@ -44,7 +45,8 @@ const char *transfer_end_name(enum transfer_end end);
 struct transfer_plan {
 	enum { TRANSFER_SEND_FILE, TRANSFER_SEND_PIPE, TRANSFER_RECEIVE } kind;
 	int fd;
-	bool ascii;      /* translate (RFC 959 §3.1.1.1); never for a pipe, whose lines have CRLF already */
+	bool ascii; /* translate (RFC 959 §3.1.1.1); never for a pipe, whose lines have CRLF already
+		     */
 	uint64_t offset; /* where in the file to begin */
 	uint64_t length; /* how many bytes of the file at most; UINT64_MAX for all */
 	bool cut;        /* receive: cut the file at offset before the first byte */
@@ -53,10 +55,10 @@ struct transfer_plan {
 
 /* What ended, for the log and the xferlog. */
 struct transfer_record {
-	struct slice path;     /* virtual */
-	struct slice command;  /* "RETR" */
+	struct slice path;    /* virtual */
+	struct slice command; /* "RETR" */
 	bool upload, ascii;
-	uint64_t bytes;        /* on the data connection */
+	uint64_t bytes; /* on the data connection */
 	uint64_t milliseconds;
 	enum transfer_end end;
 	int error; /* a negative errno with TRANSFER_FILE_ERROR, else 0 */
@@ -65,12 +67,14 @@ struct transfer_record {
 /* Digests and copies run in the worker's pool on descriptors that an agent opened. */
 struct job_plan {
 	enum { JOB_DIGEST, JOB_COPY } kind;
-	int from, to;         /* taken over; to is -1 for a digest */
+	int from, to;          /* taken over; to is -1 for a digest */
 	const char *algorithm; /* as digest.h names it */
-	uint64_t start, end;  /* bytes of the file: end is not included; UINT64_MAX for the file's end */
+	uint64_t start,
+		end; /* bytes of the file: end is not included; UINT64_MAX for the file's end */
 };
 
-/* What a session may ask of the world.  None of these may call back into the session before it returns. */
+/* What a session may ask of the world.  None of these may call back into the session before it
+ * returns. */
 struct ftp_world {
 	/* Sends a reply, or several, whole lines with CRLF. */
 	void (*reply)(struct ftp_session *s, struct slice bytes);
@@ -82,25 +86,29 @@ struct ftp_world {
 	void (*delay)(struct ftp_session *s, uint64_t milliseconds);
 
 	/*
-	 * Asks the session's agent; the world sets the message's id.  Answered by ftp_session_answered() exactly once,
-	 * also when the agent is gone or too slow.  Slices in m need not outlive the call.
+	 * Asks the session's agent; the world sets the message's id.  Answered by
+	 * ftp_session_answered() exactly once, also when the agent is gone or too slow.  Slices in
+	 * m need not outlive the call.
 	 */
 	void (*ask)(struct ftp_session *s, struct message *m);
 
 	/*
-	 * Tries one source.  secret.p is NULL when the source shall ask for it itself (PAM).  Answered by
-	 * ftp_session_prompted() or ftp_session_judged(), and after a verdict of AUTH_OK by ftp_session_logged_in() or
-	 * ftp_session_refused().  For the source anonymous there is no verdict, only one of the last two.
+	 * Tries one source.  secret.p is NULL when the source shall ask for it itself (PAM).
+	 * Answered by ftp_session_prompted() or ftp_session_judged(), and after a verdict of
+	 * AUTH_OK by ftp_session_logged_in() or ftp_session_refused().  For the source anonymous
+	 * there is no verdict, only one of the last two.
 	 */
-	void (*login)(struct ftp_session *s, enum word_source source, struct slice user, struct slice secret);
+	void (*login)(struct ftp_session *s, enum word_source source, struct slice user,
+		      struct slice secret);
 	/* The client's answer to a prompt. */
 	void (*login_answer)(struct ftp_session *s, struct slice secret);
 	/* Forgets the login, or the attempt at one (REIN, a new USER). */
 	void (*logout)(struct ftp_session *s);
 
 	/*
-	 * Opens a passive listener of that family (AF_INET, AF_INET6; it must be the control connection's), in place of
-	 * any other, and tells the address to announce.  0, or -EADDRINUSE when the range is spent, or another errno.
+	 * Opens a passive listener of that family (AF_INET, AF_INET6; it must be the control
+	 * connection's), in place of any other, and tells the address to announce.  0, or
+	 * -EADDRINUSE when the range is spent, or another errno.
 	 */
 	int (*passive)(struct ftp_session *s, int family, struct sockaddr_storage *announce);
 	/* The next data connection goes there (checked already). */
@@ -110,31 +118,36 @@ struct ftp_world {
 	/* Closes the listener, the data connection and what was to come of them. */
 	void (*disconnect)(struct ftp_session *s);
 
-	/* Moves bytes on the open data connection; ended by ftp_session_transferred(), which also closes it. */
+	/* Moves bytes on the open data connection; ended by ftp_session_transferred(), which also
+	 * closes it. */
 	void (*transfer)(struct ftp_session *s, const struct transfer_plan *plan);
-	/* Ends a running transfer; ftp_session_transferred() comes later, with the end that was given here. */
+	/* Ends a running transfer; ftp_session_transferred() comes later, with the end that was
+	 * given here. */
 	void (*stop)(struct ftp_session *s, enum transfer_end end);
 	/* Bytes that the running transfer has moved. */
 	uint64_t (*moved)(struct ftp_session *s);
-	/* Reads a pipe for the control connection (STAT of a folder): ftp_session_piped() until it has n = 0. */
+	/* Reads a pipe for the control connection (STAT of a folder): ftp_session_piped() until it
+	 * has n = 0. */
 	void (*read_pipe)(struct ftp_session *s, int fd);
 
-	/* Runs a job; ended by ftp_session_job_done(). While it runs, ftp_session_job_runs() every 5 s. */
+	/* Runs a job; ended by ftp_session_job_done(). While it runs, ftp_session_job_runs() every
+	 * 5 s. */
 	void (*job)(struct ftp_session *s, const struct job_plan *plan);
 	void (*job_stop)(struct ftp_session *s);
 
-	/* For the log: a command with its reply's code (the argument of PASS is hidden already), a login, a transfer. */
+	/* For the log: a command with its reply's code (the argument of PASS is hidden already), a
+	 * login, a transfer. */
 	void (*log_command)(struct ftp_session *s, struct slice line, unsigned code);
 	void (*log_login)(struct ftp_session *s, struct slice user, bool accepted, const char *why);
 	void (*log_transfer)(struct ftp_session *s, const struct transfer_record *record);
 };
 
 enum login_state {
-	LOGIN_NONE,      /* no USER yet */
-	LOGIN_ASKING,    /* a source asked by a prompt: PASS answers it */
-	LOGIN_NAMED,     /* 331 was sent: PASS may come */
-	LOGIN_JUDGING,   /* a source or the monitor is asked */
-	LOGIN_FAILING,   /* the delay before 530 */
+	LOGIN_NONE,    /* no USER yet */
+	LOGIN_ASKING,  /* a source asked by a prompt: PASS answers it */
+	LOGIN_NAMED,   /* 331 was sent: PASS may come */
+	LOGIN_JUDGING, /* a source or the monitor is asked */
+	LOGIN_FAILING, /* the delay before 530 */
 	LOGIN_DONE,
 };
 
@@ -163,19 +176,19 @@ struct ftp_session {
 	struct sockaddr_storage peer, local;
 
 	struct line_reader lines;
-	struct buf queue;   /* lines that wait, each with its kind and length before it */
-	size_t queue_at;    /* where in the queue the next one is */
+	struct buf queue; /* lines that wait, each with its kind and length before it */
+	size_t queue_at;  /* where in the queue the next one is */
 	enum session_wait waits;
-	bool closing;       /* no more lines are answered */
-	bool input_ended;   /* the client closed its end */
+	bool closing;     /* no more lines are answered */
+	bool input_ended; /* the client closed its end */
 
 	enum login_state login;
 	unsigned sources_tried; /* how many of settings->sources were asked in this attempt */
 	unsigned failures;
-	unsigned unknown; /* verbs that are not FTP, before the login */
+	unsigned unknown;      /* verbs that are not FTP, before the login */
 	uint64_t judged_since; /* when PASS came, in ms */
 	char *user;
-	char *secret; /* PASS's argument while sources are asked; wiped */
+	char *secret;  /* PASS's argument while sources are asked; wiped */
 	char *message; /* what a source said, for 230 */
 
 	char *cwd;
@@ -184,28 +197,30 @@ struct ftp_session {
 	bool ascii;
 	enum data_mode data;
 	bool epsv_all;
-	uint64_t restart;            /* REST */
+	uint64_t restart;                /* REST */
 	uint64_t range_start, range_end; /* RANG, end included; none when start > end */
-	unsigned facts;              /* OPTS MLST */
-	int hash_algorithm;          /* OPTS HASH */
+	unsigned facts;                  /* OPTS MLST */
+	int hash_algorithm;              /* OPTS HASH */
 	unsigned umask;
 	uint64_t idle_timeout; /* seconds; SITE IDLE */
 
 	const struct command *running; /* the command that waits */
 	unsigned last_code;            /* of the last reply, for the log */
-	struct transfer *transfer; /* while a transfer command runs */
-	struct task *task;         /* while a command runs that asks more than once */
-	/* The rest of a command that needs more than one question: runs on its answer, then is NULL. */
+	struct transfer *transfer;     /* while a transfer command runs */
+	struct task *task;             /* while a command runs that asks more than once */
+	/* The rest of a command that needs more than one question: runs on its answer, then is
+	 * NULL. */
 	void (*then)(struct ftp_session *s, struct message *answer);
 	char *path; /* what the running command is about */
 };
 
 /*
- * Life.  The settings must hold until ftp_session_logged_in() or the end.  start() sends 220.  deinit() frees what the
- * session holds and asks nothing of the world.
+ * Life.  The settings must hold until ftp_session_logged_in() or the end.  start() sends 220.
+ * deinit() frees what the session holds and asks nothing of the world.
  */
-void ftp_session_init(struct ftp_session *s, const struct ftp_world *world, const struct settings *settings,
-		      const struct sockaddr_storage *peer, const struct sockaddr_storage *local);
+void ftp_session_init(struct ftp_session *s, const struct ftp_world *world,
+		      const struct settings *settings, const struct sockaddr_storage *peer,
+		      const struct sockaddr_storage *local);
 void ftp_session_start(struct ftp_session *s);
 void ftp_session_deinit(struct ftp_session *s);
 
@@ -220,18 +235,21 @@ void ftp_session_input_ended(struct ftp_session *s);
 void ftp_session_answered(struct ftp_session *s, struct message *m);
 void ftp_session_prompted(struct ftp_session *s, struct slice text);
 void ftp_session_judged(struct ftp_session *s, enum auth_verdict verdict, struct slice text);
-void ftp_session_logged_in(struct ftp_session *s, struct slice user, const struct settings *settings);
+void ftp_session_logged_in(struct ftp_session *s, struct slice user,
+			   const struct settings *settings);
 void ftp_session_refused(struct ftp_session *s, enum login_refusal why);
 void ftp_session_delayed(struct ftp_session *s);
 /* error: 0, or a negative errno: -ETIMEDOUT when no connection came. */
 void ftp_session_connected(struct ftp_session *s, int error);
-void ftp_session_transferred(struct ftp_session *s, enum transfer_end end, int error, uint64_t bytes);
+void ftp_session_transferred(struct ftp_session *s, enum transfer_end end, int error,
+			     uint64_t bytes);
 void ftp_session_piped(struct ftp_session *s, struct slice bytes);
 void ftp_session_job_runs(struct ftp_session *s, uint64_t bytes);
 /* digest: in hexadecimal; empty for a copy. */
 void ftp_session_job_done(struct ftp_session *s, int error, struct slice digest);
 
-/* Time is up (login_timeout, idle_timeout), or the server ends: 421 with this text, then the session is hung up. */
+/* Time is up (login_timeout, idle_timeout), or the server ends: 421 with this text, then the
+ * session is hung up. */
 void ftp_session_expire(struct ftp_session *s, const char *why);
 
 static inline bool
@@ -240,7 +258,8 @@ ftp_session_is_logged_in(const struct ftp_session *s)
 	return s->login == LOGIN_DONE;
 }
 
-/* Whether a transfer command runs, from its line to its last reply: no idle time counts meanwhile. */
+/* Whether a transfer command runs, from its line to its last reply: no idle time counts meanwhile.
+ */
 static inline bool
 ftp_session_is_busy(const struct ftp_session *s)
 {

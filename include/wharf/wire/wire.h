@@ -2,8 +2,9 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * A channel between two roles: an AF_UNIX SOCK_SEQPACKET socket, one datagram a message, at most one descriptor.
- * What may be sent and received is decided here, from messages.def, by who the two ends are and the channel's phase.
+ * A channel between two roles: an AF_UNIX SOCK_SEQPACKET socket, one datagram a message, at most
+ * one descriptor. What may be sent and received is decided here, from messages.def, by who the two
+ * ends are and the channel's phase.
  */
 #ifndef WHARF_WIRE_WIRE_H
 #define WHARF_WIRE_WIRE_H
@@ -108,24 +109,26 @@ void wire_init(struct wire *w, int fd, enum wire_role self, enum wire_role peer)
 void wire_deinit(struct wire *w);
 
 /*
- * Sends one message.  m->fd is sent along where it is not -1, and stays the caller's.  Returns 0; -EAGAIN when the
- * socket is full and does not block; -EPIPE when the peer is gone; -EPROTO when this end may not send that message now.
+ * Sends one message.  m->fd is sent along where it is not -1, and stays the caller's.  Returns 0;
+ * -EAGAIN when the socket is full and does not block; -EPIPE when the peer is gone; -EPROTO when
+ * this end may not send that message now.
  */
 int wire_send(struct wire *w, const struct message *m);
 
 /*
- * The two halves of wire_send(), for who keeps a queue: after wire_encode() returned 0, w->out holds the datagram until
- * the next call.  wire_send_encoded() sends such bytes, with fd where it is not -1, and tells what wire_send() tells.
+ * The two halves of wire_send(), for who keeps a queue: after wire_encode() returned 0, w->out
+ * holds the datagram until the next call.  wire_send_encoded() sends such bytes, with fd where it
+ * is not -1, and tells what wire_send() tells.
  */
 int wire_encode(struct wire *w, const struct message *m);
 int wire_send_encoded(struct wire *w, struct slice datagram, int fd);
 
 /*
- * Receives one message.  Slices in it point into w->in and hold until the next call; a descriptor in it is the
- * caller's.  Returns 0, or a positive condition:
- *   WIRE_CLOSED   the peer is gone
- *   WIRE_FD_LOST  the message came (m is filled in) but its descriptor could not be taken: this process is out of them
- * or -EAGAIN when nothing is there, or -EPROTO when what came is not legal: the channel, and its peer, must be ended.
+ * Receives one message.  Slices in it point into w->in and hold until the next call; a descriptor
+ * in it is the caller's.  Returns 0, or a positive condition: WIRE_CLOSED   the peer is gone
+ *   WIRE_FD_LOST  the message came (m is filled in) but its descriptor could not be taken: this
+ * process is out of them or -EAGAIN when nothing is there, or -EPROTO when what came is not legal:
+ * the channel, and its peer, must be ended.
  */
 enum { WIRE_CLOSED = 1, WIRE_FD_LOST = 2 };
 int wire_recv(struct wire *w, struct message *m);
