@@ -123,7 +123,7 @@ ask(const char *question, struct password *pw)
 static int
 get(struct password *pw)
 {
-	struct password again;
+	struct password again = {0};
 	int r;
 
 	if (!isatty(STDIN_FILENO))
@@ -165,10 +165,10 @@ int
 password_hash(const char *method, struct buf *out)
 {
 	const char *prefix = method ? NULL : methods[0].prefix;
-	struct password pw;
+	struct password pw = {0};
 	int r;
 
-	for (size_t i = 0; i < N_NEW && !prefix; i++)
+	for (size_t i = 0; method && i < N_NEW && !prefix; i++)
 		if (strcmp(methods[i].name, method) == 0)
 			prefix = methods[i].prefix;
 	if (!prefix)

@@ -190,7 +190,8 @@ def archive():
                     os.unlink(to)
 
         for name in chosen(("curl", "lftp", "ncftp", "tnftp", "wget", "rclone", "ftplib", "Net::FTP", "basic-ftp")):
-            job.attempt(name, "20,000 files down", job.client(d, name), tree)
+            client = job.client(d, name, active=True) if name == "curl" else job.client(d, name)
+            job.attempt(name, "20,000 files down", client, tree)
         for name in chosen(ALL):
             job.attempt(name, "2 GiB down", job.client(d, name), large)
     job.end()
