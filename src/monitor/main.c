@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include <wharf/base/address.h>
+#include <wharf/base/check.h>
 #include <wharf/base/fd.h>
 #include <wharf/base/log.h>
 #include <wharf/sandbox/sandbox.h>
@@ -95,6 +96,7 @@ read_configuration(struct monitor *m, const char *file, bool try_world)
 	if (r)
 		exit(EX_CONFIG);
 	m->server = conf_server(m->conf);
+	REQUIRE(m->server);
 }
 
 /* The listener that an address or a name means; the first without one. */

@@ -286,7 +286,7 @@ connect_from(struct data *d, int fd)
 	if (r == 0 &&
 	    connect(d->fd, (const struct sockaddr *)&d->target, address_len(&d->target)) < 0)
 		r = -errno;
-	if (r == 0 || r != -EINPROGRESS) {
+	if (r != -EINPROGRESS) {
 		finish(d, r);
 		return;
 	}
