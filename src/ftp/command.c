@@ -34,7 +34,8 @@ static const struct command site_table[] = {
  * (attacks B04). */
 static const char *const foreign[] = {"GET",     "HEAD",    "POST",  "PUT",   "DELETE",
 				      "OPTIONS", "CONNECT", "TRACE", "PATCH", "EHLO",
-				      "HELO",    "RCPT",    "DATA",  "PRI",   "PROPFIND"};
+				      "HELO",    "RCPT",    "DATA",  "PRI",   "PROPFIND",
+				      "MAIL",    "RSET",    "VRFY",  "EXPN",  "STARTTLS"};
 
 const struct command *
 commands(size_t *n)

@@ -119,6 +119,8 @@ bool split_two(struct slice arg, struct buf *first, struct buf *second);
 /* The text before the first blank, and what follows exactly one. */
 struct slice split_word(struct slice text, struct slice *rest);
 
+/* 226 for every ABOR that waits for its reply. */
+void reply_aborts(struct ftp_session *s);
 /* Frees what a transfer holds, if there is one (ftp_session_deinit()). */
 void transfer_free(struct ftp_session *s);
 /* STAT <path>: a listing on the control connection. */

@@ -209,9 +209,15 @@ ftp_session_job_done(struct ftp_session *s, int error, struct slice hex)
 	if (s->closing || s->waits != WAIT_JOB)
 		return;
 	s->waits = WAIT_NONE;
-	if (error == -ECANCELED) {
+	if (error && s->task && s->task->told) {
+		/* The reply has begun: it can only be ended. */
+		reply(s, 213,
+		      error == -ECANCELED ? "Ended, there is no digest."
+					  : "The file can't be read.");
+	} else if (error == -ECANCELED) {
 		reply(s, 426, "The command was ended.");
-		reply(s, 226, "ABOR is done.");
+	} else if (error == -EEXIST) {
+		reply(s, 553, "A file can't be copied to itself.");
 	} else if (error) {
 		reply_errno(s, error);
 	} else if (hex.n && s->task) {
@@ -219,6 +225,7 @@ ftp_session_job_done(struct ftp_session *s, int error, struct slice hex)
 	} else {
 		reply(s, 250, "Copied.");
 	}
+	reply_aborts(s);
 	finish(s);
 	session_answered(s);
 }

@@ -167,6 +167,8 @@ line_reader_feed(struct line_reader *r, const char *bytes, size_t n, size_t *use
 	*line = SLICE_NULL;
 	if (r->ended)
 		line_begin(r);
+	else if (r->swallow)
+		buf_deinit(&r->text);
 	while (at < n && result == LINE_MORE) {
 		if (r->swallow) {
 			const char *lf = memchr(bytes + at, '\n', n - at);
@@ -191,7 +193,10 @@ line_reader_feed(struct line_reader *r, const char *bytes, size_t n, size_t *use
 		return -ENOMEM;
 	if (result == LINE_READY)
 		*line = buf_slice(&r->text);
-	else if (result != LINE_MORE || r->text.len == 0)
+	else if (result != LINE_MORE)
+		*line = slice_head(buf_slice(&r->text),
+				   r->text.len < LINE_HEAD ? r->text.len : LINE_HEAD);
+	else if (r->text.len == 0)
 		buf_deinit(&r->text);
 	return result;
 }

@@ -32,7 +32,7 @@ list_opened(struct ftp_session *s, struct message *m)
 	struct transfer *t = s->transfer;
 
 	/* RFC 3659 §7.2.1: MLSD of what is no folder is an error of the argument. */
-	if (m->r_listing.error == ENOTDIR && t->form == LIST_FACTS && !t->aborted) {
+	if (m->r_listing.error == ENOTDIR && t->form == LIST_FACTS && !s->aborts) {
 		reply(s, 501, "Not a folder.");
 		transfer_end(s);
 		return;
@@ -85,7 +85,7 @@ list_go(struct ftp_session *s, struct slice arg, struct slice pattern)
 static bool
 exists(struct ftp_session *s, const struct message *m)
 {
-	return m->id == MSG_R_STAT && m->r_stat.error == 0 && !s->transfer->aborted;
+	return m->id == MSG_R_STAT && m->r_stat.error == 0 && !s->aborts;
 }
 
 static void

@@ -124,8 +124,14 @@ do_user(struct ftp_session *s, struct slice arg)
 		reply(s, 503, "You are logged in already; REIN logs out.");
 		return;
 	}
-	if (s->login == LOGIN_ASKING)
+	/* A prompt that is left unanswered was an attempt: each costs a process of PAM. */
+	if (s->login == LOGIN_ASKING) {
 		s->world->logout(s);
+		if (++s->failures >= s->settings->login_tries) {
+			ftp_session_expire(s, "Too many failed logins.");
+			return;
+		}
+	}
 	login_forget(s);
 	free(s->user);
 	s->user = slice_dup(arg);

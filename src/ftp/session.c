@@ -9,6 +9,7 @@
 
 #include <wharf/base/check.h>
 #include <wharf/base/fd.h>
+#include <wharf/base/log.h>
 #include <wharf/ftp/path.h>
 
 #include "transfer.h"
@@ -55,6 +56,7 @@ ftp_session_deinit(struct ftp_session *s)
 	free(s->rename_from);
 	free(s->copy_from);
 	free(s->path);
+	free(s->line);
 	s->magic = 0;
 }
 
@@ -134,6 +136,8 @@ run_command(struct ftp_session *s, const struct command *c, struct slice arg)
 	s->running = c;
 	if (may_run(s, c, arg))
 		c->run(s, arg);
+	else if (c->needs == NEEDS_DATA)
+		restart_reset(s);
 	if (s->waits == WAIT_NONE)
 		finish(s);
 }
@@ -168,9 +172,32 @@ split_word(struct slice text, struct slice *rest)
 	return slice_head(text, n);
 }
 
+/* What the log may show: no password, nor what looks like one behind a blank too many. */
+static struct slice
+shown_line(struct slice line)
+{
+	struct slice text = line;
+
+	while (text.n && text.p[0] == ' ')
+		text = slice_from(text, 1);
+	if (text.n >= 4 && slice_equal_nocase(slice_head(text, 4), SLICE("PASS")))
+		return SLICE("PASS (hidden)");
+	return line;
+}
+
+static void
+log_line(struct ftp_session *s, struct slice line)
+{
+	s->world->log_command(s, shown_line(line), s->last_code);
+}
+
 static void
 run_line(struct ftp_session *s, enum line_result kind, struct slice line)
 {
+	if (kind != LINE_READY && command_is_foreign(line)) {
+		ftp_session_expire(s, "This is an FTP server.");
+		return;
+	}
 	if (kind != LINE_READY) {
 		reply(s, kind == LINE_TOO_LONG ? 500 : 501,
 		      kind == LINE_TOO_LONG ? "The command line is too long."
@@ -182,6 +209,7 @@ run_line(struct ftp_session *s, enum line_result kind, struct slice line)
 	struct slice verb = split_word(line, &arg);
 	const struct command *c = command_find(verb);
 	unsigned before = s->last_code;
+	bool aside = s->waits != WAIT_NONE;
 
 	s->last_code = 0;
 	if (s->rename_from && (!c || c->run != do_rnto)) {
@@ -190,13 +218,14 @@ run_line(struct ftp_session *s, enum line_result kind, struct slice line)
 	}
 	if (!c)
 		run_unknown(s, line);
-	else if (s->waits != WAIT_NONE)
+	else if (aside)
 		run_aside(s, c, arg);
 	else
 		run_command(s, c, arg);
-	/* Also what only begins like it: a tab in place of the blank, say. */
-	bool secret = line.n >= 4 && slice_equal_nocase(slice_head(line, 4), SLICE("PASS"));
-	s->world->log_command(s, secret ? SLICE("PASS (hidden)") : line, s->last_code);
+	if (s->waits == WAIT_NONE || aside)
+		log_line(s, line);
+	else if (log_wants(LOG_LEVEL_DEBUG))
+		s->line = slice_dup(shown_line(line));
 	if (!s->last_code)
 		s->last_code = before;
 }
@@ -210,8 +239,10 @@ is_at_once(const struct ftp_session *s, enum line_result kind, struct slice line
 	if (kind != LINE_READY || (s->transfer ? s->transfer->to_control : s->waits != WAIT_JOB))
 		return false;
 	const struct command *c = command_find(split_word(line, &rest));
-	/* STAT of a folder is a transfer of its own. */
-	return c && c->during == DURING_AT_ONCE && rest.n == 0;
+	/* STAT of a folder is a transfer of its own; and nothing is told of one that 150 did not
+	 * announce. */
+	return c && c->during == DURING_AT_ONCE && rest.n == 0 &&
+	       (c->run == do_abor || s->waits == WAIT_TRANSFER);
 }
 
 static void
@@ -251,15 +282,17 @@ run_queue(struct ftp_session *s)
 		s->queue_at += sizeof(head) + head.n;
 		if (head.kind != LINE_MORE)
 			run_line(s, (enum line_result)head.kind, line);
-		if (s->waits != WAIT_NONE)
-			run_queue_aside(s);
 	}
 }
 
 void
 session_go_on(struct ftp_session *s)
 {
-	run_queue(s);
+	do {
+		run_queue(s);
+		if (s->waits != WAIT_NONE && !s->closing)
+			run_queue_aside(s);
+	} while (s->waits == WAIT_NONE && !s->closing && s->queue_at < s->queue.len);
 	if (s->waits != WAIT_NONE && !s->closing)
 		return;
 	buf_deinit(&s->queue);
@@ -273,8 +306,11 @@ session_go_on(struct ftp_session *s)
 void
 session_answered(struct ftp_session *s)
 {
-	if (s->waits == WAIT_NONE && s->last_code)
-		s->world->log_command(s, SLICE_NULL, s->last_code);
+	if (s->waits == WAIT_NONE && s->line) {
+		s->world->log_command(s, slice_of(s->line), s->last_code);
+		free(s->line);
+		s->line = NULL;
+	}
 	session_go_on(s);
 }
 

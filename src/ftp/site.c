@@ -298,8 +298,10 @@ copy_to_opened(struct ftp_session *s, struct message *m)
 	s->world->job(s, &plan);
 }
 
-/* The source is open; the copy must be a new file, or one that may be overwritten, and never the
- * source itself. */
+/*
+ * The source is open; the copy must be a new file, or one that may be overwritten.  It is not cut
+ * here: the job does that when it has seen that the two are not the same file under two names.
+ */
 static void
 copy_from_opened(struct ftp_session *s, struct message *m)
 {
@@ -311,11 +313,11 @@ copy_from_opened(struct ftp_session *s, struct message *m)
 		return;
 	}
 	task->fd = m->fd;
-	struct message next = {.id = MSG_F_OPEN,
-			       .f_open = {.how = OPEN_WRITE | OPEN_CREATE |
-						 (may_overwrite ? OPEN_TRUNCATE : OPEN_EXCLUSIVE),
-					  .mode = 0666 & ~s->umask,
-					  .path = slice_of(task->other)}};
+	struct message next = {
+		.id = MSG_F_OPEN,
+		.f_open = {.how = OPEN_WRITE | OPEN_CREATE | (may_overwrite ? 0 : OPEN_EXCLUSIVE),
+			   .mode = 0666 & ~s->umask,
+			   .path = slice_of(task->other)}};
 	ask(s, &next, copy_to_opened);
 }
 

@@ -85,11 +85,18 @@ transfer_end(struct ftp_session *s)
 	finish(s);
 }
 
+void
+reply_aborts(struct ftp_session *s)
+{
+	for (; s->aborts > 0; s->aborts--)
+		reply(s, 226, "ABOR is done.");
+}
+
 static void
 reply_aborted(struct ftp_session *s)
 {
 	reply(s, 426, "The transfer was ended.");
-	reply(s, 226, "ABOR is done.");
+	reply_aborts(s);
 }
 
 /* The bytes can go: 150, and the pump. */
@@ -131,12 +138,12 @@ transfer_goes_on(struct ftp_session *s, struct message *m)
 	struct transfer *t = s->transfer;
 	int error = answer_error(m);
 
-	if (!error && !t->aborted) {
+	if (!error && !s->aborts) {
 		t->plan.fd = m->fd;
 		return true;
 	}
 	fd_close(&m->fd);
-	if (t->aborted)
+	if (s->aborts)
 		reply_aborted(s);
 	else if (t->upload)
 		reply_errno_naming(s, error);
@@ -176,6 +183,12 @@ opened_for_writing(struct ftp_session *s, struct message *m)
 {
 	struct transfer *t = s->transfer;
 
+	/* Only an upload that begins at an offset does not make its file. */
+	if (answer_error(m) == ENOENT && !(t->how & OPEN_CREATE) && !s->aborts) {
+		reply(s, 554, "There is no file to go on with.");
+		transfer_end(s);
+		return;
+	}
 	if (!transfer_goes_on(s, m))
 		return;
 	uint64_t size = m->r_opened.size;
@@ -270,7 +283,7 @@ upload(struct ftp_session *s, unsigned how, bool appends)
 	t->path = s->path;
 	s->path = NULL;
 	t->appends = appends;
-	t->how = how | OPEN_WRITE | OPEN_CREATE;
+	t->how = how | OPEN_WRITE;
 	if (!(s->settings->rights & RIGHT(overwrite)))
 		t->how |= OPEN_EXCLUSIVE;
 	transfer_connect(s);
@@ -282,9 +295,14 @@ do_stor(struct ftp_session *s, struct slice arg)
 	bool whole = s->restart == 0 && s->range_start > s->range_end;
 
 	(void)arg;
-	if (!may_restart(s) || (!whole && !require_right(s, RIGHT(overwrite))))
+	uint64_t offset = s->range_start <= s->range_end ? s->range_start : s->restart;
+	if (!may_restart(s))
 		return;
-	upload(s, whole ? OPEN_TRUNCATE : 0, false);
+	if (!whole && !require_right(s, RIGHT(overwrite))) {
+		restart_reset(s);
+		return;
+	}
+	upload(s, (whole ? OPEN_TRUNCATE : 0) | (offset ? 0 : OPEN_CREATE), false);
 }
 
 /* REST says nothing about an append (attacks E15): it is dropped. */
@@ -293,7 +311,7 @@ do_appe(struct ftp_session *s, struct slice arg)
 {
 	(void)arg;
 	restart_reset(s);
-	upload(s, 0, true);
+	upload(s, OPEN_CREATE, true);
 }
 
 /* RFC 959 §4.1.3; a name that some clients suggest is not taken. */
@@ -304,7 +322,7 @@ do_stou(struct ftp_session *s, struct slice arg)
 	restart_reset(s);
 	s->path = strdup(s->cwd);
 	if (s->path)
-		upload(s, OPEN_UNIQUE | OPEN_EXCLUSIVE, false);
+		upload(s, OPEN_CREATE | OPEN_UNIQUE | OPEN_EXCLUSIVE, false);
 	else
 		reply_errno(s, ENOMEM);
 }
@@ -335,7 +353,7 @@ reply_end(struct ftp_session *s, enum transfer_end end, int error)
 		reply(s, 226, "Transfer complete.");
 		break;
 	case TRANSFER_ABORTED:
-		reply_aborted(s);
+		reply(s, 426, "The transfer was ended.");
 		break;
 	case TRANSFER_RESET:
 		reply(s, 426, "The data connection broke.");
@@ -363,31 +381,37 @@ ftp_session_transferred(struct ftp_session *s, enum transfer_end end, int error,
 	if (!CHECK(s->waits == WAIT_TRANSFER && s->transfer))
 		return;
 	log_end(s, end, error, bytes);
-	if (!s->closing)
+	if (!s->closing) {
 		reply_end(s, end, error);
+		reply_aborts(s);
+	}
 	transfer_end(s);
 	if (!s->closing)
 		session_answered(s);
 }
 
-/* RFC 959 §4.1.3: 426 and 226 when something was ended; when nothing runs, what was prepared is
- * dropped: 225. */
+/*
+ * RFC 959 §4.1.3: 426 for what was ended and 226 for ABOR; when nothing runs, what was prepared is
+ * dropped: 225. Every ABOR gets its reply, also one that comes while another is at work.
+ */
 void
 do_abor(struct ftp_session *s, struct slice arg)
 {
 	(void)arg;
-	if (s->waits == WAIT_JOB) {
-		s->world->job_stop(s);
-	} else if (!s->transfer) {
+	if (s->waits == WAIT_NONE) {
 		s->world->disconnect(s);
 		s->data = DATA_NONE;
 		restart_reset(s);
 		reply(s, 225, "Nothing to abort.");
-	} else if (s->waits == WAIT_AGENT) {
-		s->transfer->aborted = true;
+		return;
+	}
+	if (s->aborts++ > 0)
+		return;
+	if (s->waits == WAIT_JOB) {
+		s->world->job_stop(s);
 	} else if (s->waits == WAIT_TRANSFER) {
 		s->world->stop(s, TRANSFER_ABORTED);
-	} else {
+	} else if (s->waits == WAIT_CONNECT) {
 		reply_aborted(s);
 		transfer_end(s);
 	}

@@ -14,7 +14,6 @@ struct transfer {
 	uint64_t began; /* ms */
 	bool upload;
 	bool appends;
-	bool aborted; /* ABOR came while an agent was asked */
 	bool started; /* 150 was sent */
 	unsigned how; /* F_OPEN for an upload, asked when its connection is there; else 0 */
 	char *said;   /* STOU: the name that 150 tells */

@@ -232,7 +232,8 @@ def formats(mode):
 
 @case("C14", "nothing before the login")
 def early(mode):
-    free = {"USER", "PASS", "FEAT", "OPTS", "HOST", "CLNT", "CSID", "NOOP", "QUIT", "HELP", "SYST", "ACCT", "REIN", "LANG"}
+    free = {"USER", "PASS", "FEAT", "OPTS", "HOST", "CLNT", "CSID", "NOOP", "QUIT", "HELP", "SYST", "ACCT", "REIN", "LANG",
+            "AUTH", "PBSZ", "PROT"}
     with wharf.Daemon(mode) as d, d.steady(), d.ftp() as f:
         for verb, needs in rows():
             if verb in free:

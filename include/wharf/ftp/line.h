@@ -22,6 +22,9 @@
 #include <wharf/base/buf.h>
 #include <wharf/base/slice.h>
 
+/* How much is told of a line that can't be one. */
+#define LINE_HEAD 16
+
 enum line_result {
 	LINE_MORE,     /* everything was used, no line has ended */
 	LINE_READY,    /* a line, without its end */
@@ -48,7 +51,9 @@ void line_reader_deinit(struct line_reader *r);
 
 /*
  * Takes bytes up to the end of at most one line.  *used is how many of the n were taken; the caller
- * feeds the rest again.  *line is set for LINE_READY only, and is valid until the next feed.
+ * feeds the rest again.  *line is the line; for LINE_TOO_LONG and LINE_BAD it is up to LINE_HEAD
+ * bytes of what came before it was that, so that a client of another protocol can be told by its
+ * first word.  It is valid until the next feed.
  * Memory that no line needs is freed when LINE_MORE is returned, so a caller that feeds until
  * LINE_MORE (n may be 0) keeps nothing for an idle session.  Returns an enum line_result, or
  * -ENOMEM.

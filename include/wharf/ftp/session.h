@@ -184,9 +184,9 @@ struct ftp_session {
 
 	enum login_state login;
 	unsigned sources_tried; /* how many of settings->sources were asked in this attempt */
-	unsigned failures;
-	unsigned unknown;      /* verbs that are not FTP, before the login */
-	uint64_t judged_since; /* when PASS came, in ms */
+	unsigned failures;      /* wrong passwords, and prompts that were left for another USER */
+	unsigned unknown;       /* verbs that are not FTP, before the login */
+	uint64_t judged_since;  /* when PASS came, in ms */
 	char *user;
 	char *secret;  /* PASS's argument while sources are asked; wiped */
 	char *message; /* what a source said, for 230 */
@@ -205,6 +205,8 @@ struct ftp_session {
 	uint64_t idle_timeout; /* seconds; SITE IDLE */
 
 	const struct command *running; /* the command that waits */
+	char *line;                    /* its line, for the log, where commands are logged */
+	unsigned aborts;               /* ABORs that are not answered yet */
 	unsigned last_code;            /* of the last reply, for the log */
 	struct transfer *transfer;     /* while a transfer command runs */
 	struct task *task;             /* while a command runs that asks more than once */
