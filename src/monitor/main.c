@@ -96,7 +96,6 @@ read_configuration(struct monitor *m, const char *file, bool try_world)
 	if (r)
 		exit(EX_CONFIG);
 	m->server = conf_server(m->conf);
-	REQUIRE(m->server);
 }
 
 /* The listener that an address or a name means; the first without one. */
@@ -200,6 +199,7 @@ confine(struct monitor *m)
 	struct protections got = {0};
 	size_t n = m->as_root ? 5 : 0;
 
+	REQUIRE(m->server);
 	if (m->as_root && m->server->active_port > 0 && m->server->active_port < 1024)
 		keep[n++] = CAP_NET_BIND_SERVICE;
 	if (m->as_root && m->server->sandbox == WORD_sandbox_none) {
