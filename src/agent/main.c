@@ -45,15 +45,25 @@ keep_identity(const struct g_start *start)
 	return settings_decode(&agent.settings, start->settings);
 }
 
+/* The log file was turned over. */
+static void
+take_log(struct message *m)
+{
+	log_replace(m->fd);
+	fd_close(&m->fd);
+}
+
 static int
 receive_start(struct wire *monitor)
 {
 	struct message m;
 	int r = wire_recv(monitor, &m);
 
+	/* The log may be turned over even now. */
+	for (; r == 0 && m.id == MSG_G_LOG; r = wire_recv(monitor, &m))
+		take_log(&m);
 	if (r != 0)
 		return r < 0 ? r : -EPIPE;
-	/* No other message is legal in this phase. */
 	return keep_identity(&m.g_start);
 }
 
@@ -109,7 +119,7 @@ report(struct wire *monitor, int error, const char *what)
 	return wire_send(monitor, &m);
 }
 
-/* Takes channels until the monitor is gone. */
+/* Takes channels, and new log files, until the monitor is gone. */
 static int
 take_channels(struct wire *monitor)
 {
@@ -120,9 +130,13 @@ take_channels(struct wire *monitor)
 	for (;;) {
 		r = wire_recv(monitor, &m);
 		if (r == WIRE_FD_LOST)
-			LOG(ERROR, "the agent is out of descriptors, a worker's channel is lost");
+			LOG(ERROR,
+			    "the agent is out of descriptors, one that it was handed is lost",
+			    LOG_STR("message", message_name(m.id)));
 		else if (r != 0)
 			return r;
+		else if (m.id == MSG_G_LOG)
+			take_log(&m);
 		else if ((r = serve_channel(&agent, m.fd)) < 0)
 			LOG(ERROR, "a worker's channel can't be served", LOG_ERRNO(r));
 	}

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include <wharf/base/fd.h>
-#include <wharf/base/spawn.h>
+#include <wharf/base/log.h>
 
 #include "auth.h"
 
@@ -36,7 +36,7 @@ auth_take_common(struct auth *a, struct message *m)
 		a->worker.phase = WIRE_SERVING;
 		m->fd = -1;
 	} else if (m->id == MSG_A_LOG && m->fd >= 0) {
-		dup2(m->fd, SPAWN_LOG_FD);
+		log_replace(m->fd);
 	}
 	fd_close(&m->fd);
 }

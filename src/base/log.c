@@ -52,6 +52,13 @@ log_set_fd(int fd)
 	sink.fd = fd;
 }
 
+void
+log_replace(int fd)
+{
+	if (dup3(fd, STDERR_FILENO, 0) < 0)
+		LOG(ERROR, "the new log file cannot be used", LOG_ERRNO(-errno));
+}
+
 bool
 log_wants(enum log_level level)
 {

@@ -325,6 +325,15 @@ agents_forget_worker(struct monitor *m, size_t worker)
 }
 
 void
+agents_pass_log(struct monitor *m, int fd)
+{
+	struct agent *a;
+
+	DL_FOREACH (m->agents, a)
+		peer_send(&a->peer, &(struct message){.id = MSG_G_LOG, .fd = fd});
+}
+
+void
 agents_end(struct monitor *m)
 {
 	struct agent *a, *next;

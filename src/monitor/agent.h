@@ -31,6 +31,8 @@ int agent_assign(struct monitor *m, struct session *s, const struct agent_identi
 void agent_leave(struct session *s);
 /* That worker's process is gone, and with it its channels. */
 void agents_forget_worker(struct monitor *m, size_t worker);
+/* Hands a copy of fd to every one: G_LOG. */
+void agents_pass_log(struct monitor *m, int fd);
 /* Ends all of them. */
 void agents_end(struct monitor *m);
 

@@ -391,12 +391,12 @@ auth_leave(struct session *s)
 }
 
 void
-auths_pass(struct monitor *m, enum message_id id, int fd)
+auths_pass_log(struct monitor *m, int fd)
 {
 	struct auth *a;
 
 	DL_FOREACH (m->auths, a)
-		peer_send(&a->peer, &(struct message){.id = id, .fd = fd});
+		peer_send(&a->peer, &(struct message){.id = MSG_A_LOG, .fd = fd});
 }
 
 void

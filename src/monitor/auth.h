@@ -35,7 +35,7 @@ int auth_start_agent(struct auth *a);
 void auth_leave(struct session *s);
 
 /* Hands a copy of fd to every process: A_LOG. */
-void auths_pass(struct monitor *m, enum message_id id, int fd);
+void auths_pass_log(struct monitor *m, int fd);
 /* Ends all of them. */
 void auths_end(struct monitor *m);
 

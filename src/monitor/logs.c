@@ -11,6 +11,7 @@
 #include <wharf/base/fd.h>
 #include <wharf/base/log.h>
 
+#include "agent.h"
 #include "auth.h"
 #include "logs.h"
 #include "worker.h"
@@ -83,7 +84,8 @@ logs_reopen(struct monitor *m)
 		fd_close(&m->log_fd);
 		m->log_fd = fd;
 		workers_pass(m, MSG_W_LOG, fd);
-		auths_pass(m, MSG_A_LOG, fd);
+		auths_pass_log(m, fd);
+		agents_pass_log(m, fd);
 	}
 	fd = *s->xferlog ? open_file(s->xferlog) : -1;
 	if (fd >= 0) {

@@ -14,7 +14,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 import wharf  # noqa: E402
-from cases import case, check, main, until  # noqa: E402
+from cases import Skip, case, check, main, until  # noqa: E402
 from ftp import Closed, read_all  # noqa: E402
 
 PAM_FILE = "/etc/pam.d/wharfd-test-%d" % os.getpid()
@@ -320,12 +320,7 @@ def signals(mode):
     with wharf.Daemon(mode) as d:
         pass
     d = wharf.Daemon(mode)
-    text = open(d.conf_path).read()
-    logs = os.path.join(d.folder, "logs")
-    os.mkdir(logs)
-    if os.geteuid() == 0:
-        os.chown(logs, *d.owner)
-    d.write_conf('log = "%s/wharfd.log"\nxferlog = "%s/xferlog"\n' % (logs, logs) + text)
+    logs = log_to_files(d)
     with d:
         with d.login() as f:
             f.put("before", b"1")
@@ -385,6 +380,53 @@ def json_log(mode):
         moved = [e for e in events if e.get("path") == "/up load"]
         check(len(moved) >= 2, "transfers in the log:", moved)
         check(all(e.get("bytes") == 5 and "session" in e for e in moved), moved)
+
+
+def log_to_files(d):
+    """Lets the daemon write its logs to a folder of their own, which is returned."""
+    logs = os.path.join(d.folder, "logs")
+    os.mkdir(logs)
+    if os.geteuid() == 0:
+        os.chown(logs, *d.owner)
+    with open(d.conf_path) as f:
+        text = f.read()
+    d.write_conf('log = "%s/wharfd.log"\nxferlog = "%s/xferlog"\n' % (logs, logs) + text)
+    return logs
+
+
+def holders(d, path):
+    """The processes of the daemon, by role, that have this file open."""
+    found = set()
+    for pid in d.processes():
+        for fd in os.listdir("/proc/%d/fd" % pid):
+            try:
+                if os.readlink("/proc/%d/fd/%s" % (pid, fd)) == path:
+                    found.add(wharf.comm(pid))
+            except FileNotFoundError:
+                pass
+    return found
+
+
+@case("P15", "after SIGHUP no process holds the old log files", modes=("root", "user"))
+def reopened(mode):
+    if os.geteuid() != 0:
+        raise Skip("only root may look at the descriptors of the roles")
+    with SystemUser() as user:
+        d = with_pam(pam_daemon()) if mode == "root" else wharf.Daemon(mode)
+        logs = log_to_files(d)
+        with d, d.login() as f, d.ftp() as g:
+            if mode == "root":
+                g.login(user.name, user.password)
+            roles = {wharf.comm(p) for p in d.processes()}
+            check(roles == {"wharfd", "wharfd-worker", "wharfd-auth", "wharfd-agent"}, roles)
+            check(holders(d, logs + "/wharfd.log") == roles, holders(d, logs + "/wharfd.log"))
+            for name in ("wharfd.log", "xferlog"):
+                os.rename(logs + "/" + name, logs + "/" + name + ".1")
+            d.hangup()
+            until(lambda: holders(d, logs + "/wharfd.log") == roles, 5, "all log to the new file")
+            for name in ("wharfd.log.1", "xferlog.1"):
+                until(lambda: not holders(d, logs + "/" + name), 5, name + " is closed by all")
+            f.put("after", b"1")
 
 
 if __name__ == "__main__":

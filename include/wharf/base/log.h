@@ -51,6 +51,12 @@ struct log_field {
 void log_setup(const char *process, int fd, enum log_level least, bool json);
 /* Another descriptor from now on, after the log file was turned over. */
 void log_set_fd(int fd);
+/*
+ * For a role, whose log is descriptor 2: puts a copy of fd in its place, so that nothing holds the
+ * old file; fd stays the caller's.  Where that fails the old file stays and gets a line that says
+ * so.
+ */
+void log_replace(int fd);
 
 bool log_wants(enum log_level level);
 void log_write(enum log_level level, const char *what, const struct log_field *fields, size_t n);
