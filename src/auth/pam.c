@@ -264,10 +264,12 @@ start_agent(struct login *l, int channel)
 		return false;
 	}
 	int r = spawn_role("wharfd-agent", channel, SPAWN_LOG_FD, &l->agent);
+	if (r == 0) {
+		l->agent_pidfd = pidfd_open(l->agent, 0);
+		r = l->agent_pidfd < 0 ? -errno : 0;
+	}
 	if (r < 0)
 		LOG(ERROR, "an agent cannot be started", LOG_ERRNO(r));
-	else
-		l->agent_pidfd = pidfd_open(l->agent, 0);
 	return true;
 }
 
