@@ -96,6 +96,8 @@ void session_go_on(struct ftp_session *s);
 void session_answered(struct ftp_session *s);
 /* The error of an R_* answer, or 0. */
 int answer_error(const struct message *m);
+/* What to do with R_DONE where success is one reply: 250, or the one for its error. */
+void answer_done(struct ftp_session *s, struct message *m);
 
 /* Makes a fresh task, in place of any other.  NULL when memory is out (451 was replied then). */
 struct task *task_begin(struct ftp_session *s);

@@ -65,16 +65,6 @@ do_cdup(struct ftp_session *s, struct slice arg)
 		do_cwd(s, SLICE_NULL);
 }
 
-/* R_DONE for a command whose success is one reply. */
-static void
-done(struct ftp_session *s, struct message *m)
-{
-	if (answer_error(m))
-		reply_errno(s, answer_error(m));
-	else
-		reply(s, 250, "Done.");
-}
-
 static void
 mkd_answered(struct ftp_session *s, struct message *m)
 {
@@ -100,7 +90,7 @@ do_rmd(struct ftp_session *s, struct slice arg)
 	struct message m = {.id = MSG_F_RMDIR, .f_rmdir = {.path = slice_of(s->path)}};
 
 	(void)arg;
-	ask(s, &m, done);
+	ask(s, &m, answer_done);
 }
 
 void
@@ -109,7 +99,7 @@ do_dele(struct ftp_session *s, struct slice arg)
 	struct message m = {.id = MSG_F_UNLINK, .f_unlink = {.path = slice_of(s->path)}};
 
 	(void)arg;
-	ask(s, &m, done);
+	ask(s, &m, answer_done);
 }
 
 static void

@@ -395,6 +395,15 @@ answer_error(const struct message *m)
 	}
 }
 
+void
+answer_done(struct ftp_session *s, struct message *m)
+{
+	if (answer_error(m))
+		reply_errno(s, answer_error(m));
+	else
+		reply(s, 250, "Done.");
+}
+
 struct task *
 task_begin(struct ftp_session *s)
 {

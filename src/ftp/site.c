@@ -71,15 +71,6 @@ split_two(struct slice arg, struct buf *first, struct buf *second)
 	       buf_error(first) == 0 && buf_error(second) == 0;
 }
 
-static void
-done(struct ftp_session *s, struct message *m)
-{
-	if (answer_error(m))
-		reply_errno(s, answer_error(m));
-	else
-		reply(s, 250, "Done.");
-}
-
 /* "first path": the first word, with s->path set from the rest; or the help text is the reply. */
 static bool
 word_and_path(struct ftp_session *s, struct slice arg, struct slice *word, const char *help)
@@ -108,7 +99,7 @@ site_chmod(struct ftp_session *s, struct slice arg)
 	}
 	struct message m = {.id = MSG_F_CHMOD,
 			    .f_chmod = {.mode = mode, .path = slice_of(s->path)}};
-	ask(s, &m, done);
+	ask(s, &m, answer_done);
 }
 
 void
@@ -120,7 +111,7 @@ site_chgrp(struct ftp_session *s, struct slice arg)
 		return;
 	struct message m = {.id = MSG_F_CHGRP,
 			    .f_chgrp = {.group = word, .path = slice_of(s->path)}};
-	ask(s, &m, done);
+	ask(s, &m, answer_done);
 }
 
 void
@@ -212,7 +203,7 @@ site_utime(struct ftp_session *s, struct slice arg)
 			    .f_utime = {.seconds = modify.tv_sec,
 					.nanoseconds = (uint32_t)modify.tv_nsec,
 					.path = slice_of(s->path)}};
-	ask(s, &m, done);
+	ask(s, &m, answer_done);
 }
 
 /* The target is stored as it is given; links never lead out of the jail, wherever they point.  None
@@ -231,7 +222,7 @@ site_symlink(struct ftp_session *s, struct slice arg)
 		struct message m = {
 			.id = MSG_F_SYMLINK,
 			.f_symlink = {.target = buf_slice(&target), .path = slice_of(s->path)}};
-		ask(s, &m, done);
+		ask(s, &m, answer_done);
 	}
 	free(absolute);
 	buf_deinit(&target);
@@ -280,7 +271,7 @@ site_rmdir(struct ftp_session *s, struct slice arg)
 			    .f_rmdir = {.recursive = 1, .path = slice_of(s->path)}};
 
 	(void)arg;
-	ask(s, &m, done);
+	ask(s, &m, answer_done);
 }
 
 static void
