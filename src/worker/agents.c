@@ -252,7 +252,8 @@ on_ended(struct link *l, int reason)
 			continue;
 		if (s->request)
 			give_error(s, EIO);
-		if (s->closing || s->ending)
+		/* A line that waited for the answer may have logged out. */
+		if (s->closing || s->ending || s->agent != a)
 			continue;
 		session_enter(s);
 		session_expire(s, TRANSFER_SHUT_DOWN, "The file service ended, goodbye.");

@@ -78,6 +78,8 @@ auth_logout(struct session *s)
 	if (s->agent || (s->login && s->login->admitted))
 		worker_tell(s->worker, &m);
 	auth_close(s);
+	if (ftp_session_is_logged_in(&s->ftp))
+		s->login_since = uv_now(&s->worker->loop);
 	agent_of_session(s, NULL);
 	s->anonymous = false;
 	s->ftp.settings = &s->listener->shared->settings;
@@ -313,24 +315,23 @@ static void
 let_in(struct session *s, const struct w_login *m)
 {
 	struct agent *a = agents_find(&s->worker->agents, m->agent);
-	struct shared *shared = shared_get(&s->worker->settings, m->settings), *old = s->shared;
+	struct shared *shared = shared_get(&s->worker->settings, m->settings);
+	bool anonymous = s->login->source == WORD_source_anonymous;
 
 	session_enter(s);
+	/* Being told that it is logged in, the session runs the lines that wait: another one may
+	 * log out and begin a login of its own, so this one's leaves s->login before. */
+	if (!s->login->pam)
+		auth_close(s);
 	if (!a || !shared) {
 		shared_put(&shared);
 		session_expire(s, TRANSFER_SHUT_DOWN, "Out of resources, try again later.");
 	} else {
 		agent_of_session(s, a);
-		s->anonymous = s->login->source == WORD_source_anonymous;
+		s->anonymous = anonymous;
 		s->shared = shared;
 		ftp_session_logged_in(&s->ftp, m->user, &shared->settings);
-		/* Where memory was out it still has the settings that it had. */
-		shared_put(s->ftp.settings == &shared->settings ? &old : &s->shared);
-		if (!s->shared)
-			s->shared = old;
 	}
-	if (s->login && !s->login->pam)
-		auth_close(s);
 	session_settle(s);
 }
 

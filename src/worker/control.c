@@ -66,7 +66,7 @@ control_init(struct session *s)
 	s->poll.data = s;
 	s->timer.data = s;
 	s->handles = 2;
-	s->born = s->idle_since = now_of(s);
+	s->born = s->login_since = s->idle_since = now_of(s);
 	return 0;
 }
 
@@ -203,7 +203,7 @@ input_deadline(const struct session *s)
 	if (s->ending)
 		return 0;
 	if (!ftp_session_is_logged_in(&s->ftp))
-		return s->born + s->ftp.settings->login_timeout * 1000;
+		return s->login_since + s->ftp.settings->login_timeout * 1000;
 	return ftp_session_is_busy(&s->ftp) ? 0 : s->idle_since + s->ftp.idle_timeout * 1000;
 }
 

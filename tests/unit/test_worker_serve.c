@@ -961,6 +961,89 @@ pam_asks_and_judges(void **state)
 }
 
 static void
+accept_login(struct client *c, struct wire *auth)
+{
+	tell(auth, (struct message){.id = MSG_L_RESULT,
+				    .fd = -1,
+				    .l_result = {c->session, AUTH_OK, SLICE_NULL}});
+	admit(c, "jo");
+}
+
+/* Lines that wait for the login's end may log out and in again, all in one segment. */
+static void
+rein_may_be_pipelined(void **state)
+{
+	struct client *c = connect_client(LISTENER_USERS);
+	struct wire pam;
+	int channel;
+
+	(void)state;
+	say(c, "USER jo\r\nPASS a\r\nREIN\r\nUSER jo\r\nPASS b\r\nNOOP\r\n");
+	for (int i = 0; i < 2; i++) {
+		struct message m = hear(&world.users, MSG_A_LOGIN);
+		assert_true(slice_equal(m.a_login.secret, i ? SLICE("b") : SLICE("a")));
+		assert_int_equal(reply_code(c), 331);
+		accept_login(c, &world.users);
+		assert_int_equal(reply_code(c), 230);
+		if (i == 0) {
+			assert_int_equal(reply_code(c), 220);
+			hear(&world.monitor, MSG_M_LOGOUT);
+		}
+	}
+	assert_int_equal(reply_code(c), 200);
+	disconnect(c);
+
+	c = connect_client(LISTENER_PAM);
+	say(c, "USER jo\r\nPASS a\r\nREIN\r\nUSER jo\r\nPASS b\r\nNOOP\r\n");
+	for (int i = 0; i < 2; i++) {
+		hear(&world.monitor, MSG_M_PAM);
+		make_channel(&pam, WIRE_AUTH, &channel);
+		tell(&world.monitor,
+		     (struct message){.id = MSG_W_PAM, .fd = channel, .w_pam = {c->session, 0}});
+		hear(&pam, MSG_A_LOGIN);
+		tell(&pam, (struct message){.id = MSG_L_PROMPT,
+					    .fd = -1,
+					    .l_prompt = {c->session, SLICE("Password: ")}});
+		assert_int_equal(reply_code(c), 331);
+		hear(&pam, MSG_A_SECRET);
+		accept_login(c, &pam);
+		assert_int_equal(reply_code(c), 230);
+		if (i == 0) {
+			assert_int_equal(reply_code(c), 220);
+			hear(&world.monitor, MSG_M_LOGOUT);
+			wire_deinit(&pam);
+		}
+	}
+	assert_int_equal(reply_code(c), 200);
+	wire_deinit(&pam);
+	disconnect(c);
+}
+
+/* login_timeout counts from the connect, and again from a logout; not from a REIN before a login. */
+static void
+rein_gives_time_for_a_login(void **state)
+{
+	struct client *c = connect_client(LISTENER_HASTY);
+
+	(void)state;
+	SAYS(c, "USER anonymous", 331);
+	say(c, "PASS me@example.org\r\n");
+	hear(&world.monitor, MSG_M_ANONYMOUS);
+	admit(c, "anonymous");
+	assert_int_equal(reply_code(c), 230);
+	usleep(1200000);
+	SAYS(c, "REIN", 220);
+	hear(&world.monitor, MSG_M_LOGOUT);
+	usleep(600000);
+	SAYS(c, "REIN", 220);
+	usleep(100000);
+	SAYS(c, "NOOP", 200);
+	usleep(500000);
+	assert_int_equal(reply_code(c), 421);
+	disconnect(c);
+}
+
+static void
 a_silent_client_is_told_421(void **state)
 {
 	struct client *c = connect_client(LISTENER_HASTY);
@@ -1104,6 +1187,8 @@ main(void)
 		TEST(digests_are_right),
 		TEST(users_log_in),
 		TEST(pam_asks_and_judges),
+		TEST(rein_may_be_pipelined),
+		TEST(rein_gives_time_for_a_login),
 		TEST(a_silent_client_is_told_421),
 		TEST(a_lost_control_ends_a_transfer),
 		TEST(a_lost_agent_ends_its_sessions),
