@@ -256,7 +256,7 @@ on_ended(struct link *l, int reason)
 		if (s->closing || s->ending || s->agent != a)
 			continue;
 		session_enter(s);
-		session_expire(s, TRANSFER_SHUT_DOWN, "The file service ended, goodbye.");
+		session_expire(s, -EIO, "The file service ended, goodbye.");
 		session_settle(s);
 	}
 }

@@ -146,7 +146,18 @@ on_message(struct link *link, struct message *m, bool fd_lost)
 	}
 }
 
-/* A process that is gone has said no. */
+/* Its source can't tell any more: that is no verdict, and so does not count as a failure. */
+static void
+give_up(struct session *s)
+{
+	if (!s->login || !s->login->waits)
+		return;
+	session_enter(s);
+	auth_logout(s);
+	ftp_session_refused(&s->ftp, REFUSED_RESOURCES);
+	session_settle(s);
+}
+
 static void
 on_ended(struct link *link, int reason)
 {
@@ -158,7 +169,7 @@ on_ended(struct link *link, int reason)
 		LOG(WARNING, "an auth process broke the rules");
 	if (s) {
 		close_channel(&s->login->pam);
-		judge(s, AUTH_NO, SLICE_NULL);
+		give_up(s);
 		return;
 	}
 	link_close(link);
@@ -167,7 +178,7 @@ on_ended(struct link *link, int reason)
 	c->worker->users = NULL;
 	TAILQ_FOREACH (s, &c->worker->sessions, link)
 		if (s->login && s->login->source == WORD_source_users && !s->closing)
-			judge(s, AUTH_NO, SLICE_NULL);
+			give_up(s);
 }
 
 static void
@@ -211,7 +222,7 @@ auth_set_users(struct worker *w, int fd)
 	w->users = c ? &c->link : NULL;
 }
 
-/* Sends A_LOGIN.  An error is a no. */
+/* Sends A_LOGIN. */
 static void
 send_login(struct session *s, struct link *link, struct slice user, struct slice secret)
 {
@@ -219,7 +230,7 @@ send_login(struct session *s, struct link *link, struct slice user, struct slice
 		.id = MSG_A_LOGIN, .fd = -1, .a_login = {s->id, user, secret.p != NULL, secret}};
 
 	if (!link || link_send_secret(link, &m) < 0)
-		session_due(s, DUE_JUDGED_NO, 0);
+		session_due(s, DUE_REFUSED, REFUSED_RESOURCES);
 }
 
 /* The name and the secret wait for the channel. */
@@ -234,7 +245,7 @@ ask_for_pam(struct session *s, struct slice user, struct slice secret)
 	if (secret.p && buf_reserve(&l->secret, secret.n + 1) == 0)
 		buf_add_slice(&l->secret, secret);
 	if (buf_error(&l->user) < 0 || (secret.p && !l->secret.data)) {
-		session_due(s, DUE_JUDGED_NO, 0);
+		session_due(s, DUE_REFUSED, REFUSED_RESOURCES);
 		return;
 	}
 	s->pam_asked++;
@@ -249,8 +260,7 @@ auth_login(struct session *s, enum word_source source, struct slice user, struct
 	auth_close(s);
 	struct login *l = s->login = calloc(1, sizeof(*l));
 	if (!l) {
-		session_due(s, source == WORD_source_anonymous ? DUE_REFUSED : DUE_JUDGED_NO,
-			    REFUSED_RESOURCES);
+		session_due(s, DUE_REFUSED, REFUSED_RESOURCES);
 		return;
 	}
 	l->source = source;
@@ -275,7 +285,7 @@ auth_answer(struct session *s, struct slice secret)
 								  : NULL;
 
 	if (!link || link_send_secret(link, &m) < 0)
-		session_due(s, DUE_JUDGED_NO, 0);
+		session_due(s, DUE_REFUSED, REFUSED_RESOURCES);
 }
 
 void
@@ -325,7 +335,7 @@ let_in(struct session *s, const struct w_login *m)
 		auth_close(s);
 	if (!a || !shared) {
 		shared_put(&shared);
-		session_expire(s, TRANSFER_SHUT_DOWN, "Out of resources, try again later.");
+		session_expire(s, 0, "Out of resources, try again later.");
 	} else {
 		agent_of_session(s, a);
 		s->anonymous = anonymous;

@@ -247,9 +247,9 @@ on_timer(uv_timer_t *timer)
 	} else if (is_over(s->linger_until, now) || is_over(output_deadline(s), now)) {
 		s->broken = true;
 	} else if (ftp_session_is_logged_in(&s->ftp)) {
-		session_expire(s, TRANSFER_SHUT_DOWN, "Idle for too long, goodbye.");
+		session_expire(s, 0, "Idle for too long, goodbye.");
 	} else {
-		session_expire(s, TRANSFER_SHUT_DOWN, "No login in time, goodbye.");
+		session_expire(s, 0, "No login in time, goodbye.");
 	}
 	session_settle(s);
 }

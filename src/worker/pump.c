@@ -390,7 +390,7 @@ pump_end(struct pump *p, enum transfer_end end, int error)
 }
 
 void
-pump_stop(struct pump *p, enum transfer_end end)
+pump_stop(struct pump *p, enum transfer_end end, int error)
 {
-	pump_end(p, end, 0);
+	pump_end(p, end, error);
 }

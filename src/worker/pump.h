@@ -102,8 +102,9 @@ struct pump {
 struct pump *pump_new(struct pumps *all, int socket, const struct transfer_plan *plan,
 		      uint64_t stall_ms, const struct pump_calls *calls, void *owner);
 void pump_begin(struct pump *p);
-/* Ends it so; nothing happens when it has ended already. */
-void pump_stop(struct pump *p, enum transfer_end end);
+/* Ends it so, with a negative errno where it is TRANSFER_FILE_ERROR, else 0; nothing happens when
+ * it has ended already. */
+void pump_stop(struct pump *p, enum transfer_end end, int error);
 /* Closes it without telling its owner. */
 void pump_free(struct pump *p);
 

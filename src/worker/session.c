@@ -23,15 +23,9 @@ do_answer(struct session *s)
 }
 
 static void
-do_judged_no(struct session *s)
-{
-	auth_close(s);
-	ftp_session_judged(&s->ftp, AUTH_NO, SLICE_NULL);
-}
-
-static void
 do_refused(struct session *s)
 {
+	auth_close(s);
 	ftp_session_refused(&s->ftp, (enum login_refusal)s->due_error);
 }
 
@@ -66,11 +60,10 @@ do_job_done(struct session *s)
 }
 
 static void (*const dues[DUE_COUNT])(struct session *) = {
-	[DUE_ANSWER] = do_answer,           [DUE_JUDGED_NO] = do_judged_no,
-	[DUE_REFUSED] = do_refused,         [DUE_CONNECT] = data_connect,
-	[DUE_CONNECTED] = do_connected,     [DUE_TRANSFER] = do_transfer,
-	[DUE_TRANSFERRED] = do_transferred, [DUE_PIPED] = do_piped,
-	[DUE_JOB_DONE] = do_job_done,
+	[DUE_ANSWER] = do_answer,     [DUE_REFUSED] = do_refused,
+	[DUE_CONNECT] = data_connect, [DUE_CONNECTED] = do_connected,
+	[DUE_TRANSFER] = do_transfer, [DUE_TRANSFERRED] = do_transferred,
+	[DUE_PIPED] = do_piped,       [DUE_JOB_DONE] = do_job_done,
 };
 
 static bool
@@ -123,10 +116,10 @@ session_due(struct session *s, enum due due, int error)
 }
 
 void
-session_expire(struct session *s, enum transfer_end end, const char *why)
+session_expire(struct session *s, int error, const char *why)
 {
 	if (s->pump) {
-		pump_stop(s->pump, end);
+		pump_stop(s->pump, error ? TRANSFER_FILE_ERROR : TRANSFER_SHUT_DOWN, error);
 		run_due(s);
 	}
 	ftp_session_expire(&s->ftp, why);
@@ -159,7 +152,7 @@ session_close(struct session *s)
 	/* No line that waits is run any more; a transfer is told how it ended, for the log. */
 	s->ftp.closing = true;
 	if (s->pump)
-		pump_stop(s->pump, TRANSFER_CONTROL_LOST);
+		pump_stop(s->pump, TRANSFER_CONTROL_LOST, 0);
 	if (s->due == DUE_TRANSFERRED)
 		run_due(s);
 	s->due = DUE_NONE;

@@ -27,9 +27,8 @@ struct status_pipe;
 /* What the protocol session shall be told next, or what shall be begun for it. */
 enum due {
 	DUE_NONE,
-	DUE_ANSWER,    /* the agent can't be asked: due_error */
-	DUE_JUDGED_NO, /* the source can't be asked */
-	DUE_REFUSED,
+	DUE_ANSWER,      /* the agent can't be asked: due_error */
+	DUE_REFUSED,     /* the source can't be asked: due_error is an enum login_refusal */
 	DUE_CONNECT,     /* to be begun */
 	DUE_CONNECTED,   /* due_error */
 	DUE_TRANSFER,    /* to be begun */
@@ -57,9 +56,9 @@ struct session {
 	struct buf out;
 	uint64_t born, idle_since, out_since, delay_until, linger_until; /* ms; 0: not */
 	uint64_t login_since; /* from when on login_timeout counts: the connect, or a logout */
-	unsigned inside : 1; /* between enter and settle */
-	unsigned ending : 1; /* hang up when all is sent */
-	unsigned broken : 1; /* no use to send anything */
+	unsigned inside : 1;  /* between enter and settle */
+	unsigned ending : 1;  /* hang up when all is sent */
+	unsigned broken : 1;  /* no use to send anything */
 	unsigned fin_sent : 1;
 	unsigned input_ended : 1;
 	unsigned was_busy : 1;
@@ -89,8 +88,11 @@ void session_enter(struct session *s);
 void session_settle(struct session *s);
 /* Something is due: does it, now or when the present call has settled. */
 void session_due(struct session *s, enum due due, int error);
-/* 421 with this text, after ending what runs. */
-void session_expire(struct session *s, enum transfer_end end, const char *why);
+/*
+ * 421 with this text, after ending what runs: a transfer fails by that negative errno of its file,
+ * or with 0 because the server ends.
+ */
+void session_expire(struct session *s, int error, const char *why);
 /* Closes it now, without a word to the client. */
 void session_close(struct session *s);
 

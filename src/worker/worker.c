@@ -218,7 +218,7 @@ end_sessions(struct worker *w, bool busy_too)
 			continue;
 		}
 		session_enter(s);
-		session_expire(s, TRANSFER_SHUT_DOWN, "The server ends, goodbye.");
+		session_expire(s, 0, "The server ends, goodbye.");
 		session_settle(s);
 	}
 }

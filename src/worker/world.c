@@ -137,7 +137,7 @@ world_stop(struct ftp_session *ftp, enum transfer_end end)
 	struct session *s = session_of(ftp);
 
 	if (s->pump)
-		pump_stop(s->pump, end);
+		pump_stop(s->pump, end, 0);
 }
 
 static uint64_t

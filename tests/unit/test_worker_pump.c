@@ -430,7 +430,7 @@ a_stopped_upload_keeps_its_bytes(void **state)
 			uv_run(&loop, UV_RUN_NOWAIT);
 			usleep(1000);
 		}
-		pump_stop(p, TRANSFER_ABORTED);
+		pump_stop(p, TRANSFER_ABORTED, 0);
 		assert_int_equal(seen.told, 1);
 		assert_int_equal(seen.result.end, TRANSFER_ABORTED);
 		for (int turn = 0; turn < 2000 && st.st_size < 3; turn++) {

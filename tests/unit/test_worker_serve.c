@@ -946,7 +946,7 @@ pam_asks_and_judges(void **state)
 	SAYS(c, "NOOP", 200);
 	disconnect(c);
 
-	/* One that dies has said no, which is told after PASS. */
+	/* One that dies has not said no: the attempt does not count. */
 	c = connect_client(LISTENER_PAM);
 	say(c, "USER jo\r\n");
 	hear(&world.monitor, MSG_M_PAM);
@@ -955,8 +955,8 @@ pam_asks_and_judges(void **state)
 	     (struct message){.id = MSG_W_PAM, .fd = channel, .w_pam = {c->session, 0}});
 	hear(&pam, MSG_A_LOGIN);
 	wire_deinit(&pam);
-	assert_int_equal(reply_code(c), 331);
-	SAYS(c, "PASS 123", 530);
+	assert_int_equal(reply_code(c), 530);
+	assert_non_null(strstr(reply_text(c), "Out of resources"));
 	disconnect(c);
 }
 
@@ -967,6 +967,40 @@ accept_login(struct client *c, struct wire *auth)
 				    .fd = -1,
 				    .l_result = {c->session, AUTH_OK, SLICE_NULL}});
 	admit(c, "jo");
+}
+
+/* The users' process ends while it is asked, and again while there is none: not the client's fault.
+ */
+static void
+a_lost_source_is_no_verdict(void **state)
+{
+	struct client *c = connect_client(LISTENER_USERS);
+	int channel;
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		SAYS(c, "USER jo", 331);
+		say(c, "PASS right\r\n");
+		if (i == 0) {
+			hear(&world.users, MSG_A_LOGIN);
+			wire_deinit(&world.users);
+		}
+		assert_int_equal(reply_code(c), 530);
+		assert_non_null(strstr(reply_text(c), "Out of resources"));
+	}
+	make_channel(&world.users, WIRE_AUTH, &channel);
+	tell(&world.monitor,
+	     (struct message){.id = MSG_W_AUTH, .fd = channel, .w_auth = {WORD_source_users}});
+	SAYS(c, "USER jo", 331);
+	say(c, "PASS right\r\n");
+	hear(&world.users, MSG_A_LOGIN);
+	/* The monitor has let him in, but the verdict is lost: he is let out again. */
+	admit(c, "jo");
+	usleep(50000);
+	wire_deinit(&world.users);
+	assert_int_equal(hear(&world.monitor, MSG_M_LOGOUT).m_logout.session, c->session);
+	assert_int_equal(reply_code(c), 530);
+	disconnect(c);
 }
 
 /* Lines that wait for the login's end may log out and in again, all in one segment. */
@@ -1019,7 +1053,8 @@ rein_may_be_pipelined(void **state)
 	disconnect(c);
 }
 
-/* login_timeout counts from the connect, and again from a logout; not from a REIN before a login. */
+/* login_timeout counts from the connect, and again from a logout; not from a REIN before a login.
+ */
 static void
 rein_gives_time_for_a_login(void **state)
 {
@@ -1095,23 +1130,34 @@ a_lost_control_ends_a_transfer(void **state)
 static void
 a_lost_agent_ends_its_sessions(void **state)
 {
-	struct client *idle = login(), *asks = login();
-	int channel;
+	struct client *idle = login(), *asks = login(), *busy = login();
+	int channel, file = temporary(true);
 
 	(void)state;
+	uint16_t port = passive(busy);
+	say(busy, "STOR f\r\n");
+	int fd = connect_from(INADDR_LOOPBACK, port);
+	answer_open(file, O_WRONLY);
+	assert_int_equal(reply_code(busy), 150);
 	say(asks, "SIZE f\r\n");
 	hear(&world.agent, MSG_F_STAT);
 	wire_deinit(&world.agent);
 	assert_int_equal(reply_code(idle), 421);
 	assert_int_equal(reply_code(asks) / 100, 4);
+	assert_int_equal(reply_code(busy), 451);
+	assert_int_equal(reply_code(busy), 421);
+	close(fd);
+	close(file);
 	make_channel(&world.agent, WIRE_AGENT, &channel);
 	tell(&world.monitor, (struct message){.id = MSG_W_AGENT, .fd = channel, .w_agent = {7}});
 	close(asks->fd);
 	close(idle->fd);
-	hear(&world.monitor, MSG_M_ENDED);
-	hear(&world.monitor, MSG_M_ENDED);
+	close(busy->fd);
+	for (int i = 0; i < 3; i++)
+		hear(&world.monitor, MSG_M_ENDED);
 	free(asks);
 	free(idle);
+	free(busy);
 	disconnect(login());
 }
 
@@ -1187,6 +1233,7 @@ main(void)
 		TEST(digests_are_right),
 		TEST(users_log_in),
 		TEST(pam_asks_and_judges),
+		TEST(a_lost_source_is_no_verdict),
 		TEST(rein_may_be_pipelined),
 		TEST(rein_gives_time_for_a_login),
 		TEST(a_silent_client_is_told_421),

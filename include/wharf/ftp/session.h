@@ -96,7 +96,8 @@ struct ftp_world {
 	 * Tries one source.  secret.p is NULL when the source shall ask for it itself (PAM).
 	 * Answered by ftp_session_prompted() or ftp_session_judged(), and after a verdict of
 	 * AUTH_OK by ftp_session_logged_in() or ftp_session_refused().  For the source anonymous
-	 * there is no verdict, only one of the last two.
+	 * there is no verdict, only one of the last two.  A source that
+	 * can't be asked, or is gone, has no verdict either: ftp_session_refused().
 	 */
 	void (*login)(struct ftp_session *s, enum word_source source, struct slice user,
 		      struct slice secret);
