@@ -135,6 +135,10 @@ add_text(struct buf *b, enum log_level level, const char *what, const struct log
 			buf_printf(b, "%lld", (long long)fields[i].number);
 			continue;
 		}
+		if (fields[i].kind == LOG_FIELD_REAL) {
+			buf_printf(b, "%.3f", fields[i].real);
+			continue;
+		}
 		bool quoted = !fields[i].text.n ||
 			      memchr(fields[i].text.p, ' ', fields[i].text.n) ||
 			      memchr(fields[i].text.p, '"', fields[i].text.n);
@@ -170,6 +174,8 @@ add_json(struct buf *b, enum log_level level, const char *what, const struct log
 		json_t *value;
 		if (fields[i].kind == LOG_FIELD_NUMBER) {
 			value = json_integer(fields[i].number);
+		} else if (fields[i].kind == LOG_FIELD_REAL) {
+			value = json_real(fields[i].real);
 		} else {
 			buf_reset(&text);
 			add_escaped(&text, fields[i].text, left);
@@ -178,7 +184,7 @@ add_json(struct buf *b, enum log_level level, const char *what, const struct log
 		}
 		json_object_set_new(object, fields[i].key, value);
 	}
-	char *dump = json_dumps(object, JSON_COMPACT);
+	char *dump = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(15));
 	if (dump)
 		buf_add_str(b, dump);
 	free(dump);

@@ -2,9 +2,6 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /* The log of sessions; see events.h. */
-#include <inttypes.h>
-#include <stdio.h>
-
 #include <wharf/base/address.h>
 #include <wharf/base/log.h>
 
@@ -66,13 +63,10 @@ event_stranger(struct session *s, const struct sockaddr_storage *from)
 void
 event_transfer(struct session *s, const struct transfer_record *record)
 {
-	char seconds[32];
-
-	snprintf(seconds, sizeof(seconds), "%" PRIu64 ".%03u", record->milliseconds / 1000,
-		 (unsigned)(record->milliseconds % 1000));
 	EVENT(INFO, s, record->upload ? "upload" : "download",
 	      LOG_BYTES("command", record->command), LOG_BYTES("path", record->path),
-	      LOG_NUM("bytes", record->bytes), LOG_STR("seconds", seconds),
+	      LOG_NUM("bytes", record->bytes),
+	      LOG_REAL("seconds", (double)record->milliseconds / 1000),
 	      LOG_STR("end", transfer_end_name(record->end)),
 	      LOG_BYTES("error", record->error < 0 ? log_errno(record->error) : SLICE("")));
 	if (s->worker->xferlog >= 0)

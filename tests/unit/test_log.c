@@ -70,11 +70,12 @@ test_text(void **state)
 	(void)state;
 	log_setup("test", sink[0], LOG_LEVEL_INFO, false);
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
-		LOG(INFO, "event", LOG_BYTES("key", values[i].in), LOG_NUM("n", -5));
+		LOG(INFO, "event", LOG_BYTES("key", values[i].in), LOG_NUM("n", -5),
+		    LOG_REAL("x", 2.0625));
 		read_line(line, sizeof(line));
 		assert_non_null(strstr(line, " info test: event "));
 		assert_non_null(strstr(line, values[i].out));
-		assert_non_null(strstr(line, " n=-5\n"));
+		assert_non_null(strstr(line, " n=-5 x=2.062\n"));
 	}
 	LOG(DEBUG, "not wanted", LOG_NUM("n", 1));
 	assert_int_equal(recv(sink[1], line, sizeof(line), MSG_DONTWAIT), -1);
@@ -88,7 +89,8 @@ test_json(void **state)
 	(void)state;
 	log_setup("worker 1", sink[0], LOG_LEVEL_DEBUG, true);
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
-		LOG(DEBUG, "event", LOG_BYTES("key", values[i].in), LOG_NUM("n", 1LL << 40));
+		LOG(DEBUG, "event", LOG_BYTES("key", values[i].in), LOG_NUM("n", 1LL << 40),
+		    LOG_REAL("x", 0.1), LOG_REAL("y", 3.0));
 		read_line(line, sizeof(line));
 		json_t *object = json_loads(line, 0, NULL);
 		assert_non_null(object);
@@ -97,6 +99,9 @@ test_json(void **state)
 		assert_string_equal(json_string_value(json_object_get(object, "level")), "debug");
 		assert_string_equal(json_string_value(json_object_get(object, "event")), "event");
 		assert_true(json_integer_value(json_object_get(object, "n")) == 1LL << 40);
+		assert_true(json_is_real(json_object_get(object, "x")));
+		assert_true(json_is_real(json_object_get(object, "y")));
+		assert_non_null(strstr(line, ",\"x\":0.1,\"y\":3.0}"));
 		assert_true(json_is_string(json_object_get(object, "key")));
 		json_decref(object);
 	}

@@ -24,14 +24,17 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 
 struct log_field {
 	const char *key;
-	enum { LOG_FIELD_TEXT, LOG_FIELD_NUMBER } kind;
+	enum { LOG_FIELD_TEXT, LOG_FIELD_NUMBER, LOG_FIELD_REAL } kind;
 	struct slice text;
 	int64_t number;
+	double real;
 };
 
-#define LOG_BYTES(key, slice) ((struct log_field){(key), LOG_FIELD_TEXT, (slice), 0})
+#define LOG_BYTES(key, slice) ((struct log_field){(key), LOG_FIELD_TEXT, (slice), 0, 0})
 #define LOG_STR(key, str)     LOG_BYTES(key, slice_of(str))
-#define LOG_NUM(key, n)       ((struct log_field){(key), LOG_FIELD_NUMBER, SLICE_NULL, (int64_t)(n)})
+#define LOG_NUM(key, n)       ((struct log_field){(key), LOG_FIELD_NUMBER, SLICE_NULL, (int64_t)(n), 0})
+/* A finite double: three digits behind the point in text, a number in JSON. */
+#define LOG_REAL(key, x) ((struct log_field){(key), LOG_FIELD_REAL, SLICE_NULL, 0, (x)})
 /* A negative errno as text. */
 #define LOG_ERRNO(r) LOG_BYTES("error", log_errno(r))
 
