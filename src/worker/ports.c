@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@ int
 ports_init(struct ports *p, struct port_range range)
 {
 	p->range = range;
+	p->n_random = 0;
 	p->used = calloc((size_t)(range.high - range.low) + 1, sizeof(*p->used));
 	return p->used ? 0 : -ENOMEM;
 }
@@ -33,6 +35,7 @@ ports_deinit(struct ports *p)
 {
 	free(p->used);
 	p->used = NULL;
+	explicit_bzero(p->random, sizeof(p->random));
 }
 
 void
@@ -42,15 +45,33 @@ ports_release(struct ports *p, uint16_t port, uint64_t now)
 		p->used[port - p->range.low] = (uint32_t)now + 1;
 }
 
+/* Any number.  What was used is wiped: it tells nothing of ports that were given out.  0 or a
+ * negative errno. */
+static int
+random_number(struct ports *p, uint32_t *out)
+{
+	if (p->n_random < sizeof(*out)) {
+		/* As many bytes as these come whole or not at all. */
+		if (getrandom(p->random, sizeof(p->random), 0) != sizeof(p->random))
+			return -errno;
+		p->n_random = sizeof(p->random);
+	}
+	p->n_random -= sizeof(*out);
+	memcpy(out, p->random + p->n_random, sizeof(*out));
+	explicit_bzero(p->random + p->n_random, sizeof(*out));
+	return 0;
+}
+
 /* A number from 0 to n - 1, each as likely.  0 or a negative errno. */
 static int
-draw(uint32_t n, uint32_t *out)
+draw(struct ports *p, uint32_t n, uint32_t *out)
 {
 	uint32_t most = UINT32_MAX - UINT32_MAX % n;
+	int r;
 
 	do {
-		if (getrandom(out, sizeof(*out), 0) != sizeof(*out))
-			return -errno;
+		if ((r = random_number(p, out)) < 0)
+			return r;
 	} while (*out >= most);
 	*out %= n;
 	return 0;
@@ -112,7 +133,7 @@ search(struct ports *p, struct sockaddr_storage *at, uint64_t now, int *fd)
 	int r;
 
 	for (unsigned i = 0; i < DRAWS; i++) {
-		if ((r = draw(n, &nr)) < 0)
+		if ((r = draw(p, n, &nr)) < 0)
 			return r;
 		if (is_resting(p, nr, now))
 			continue;

@@ -9,6 +9,7 @@
 #ifndef WHARF_WORKER_PORTS_H
 #define WHARF_WORKER_PORTS_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -16,6 +17,8 @@
 
 struct ports {
 	struct port_range range;
+	unsigned char random[256]; /* drawn ahead: the kernel is asked once for many ports */
+	size_t n_random;           /* bytes of it that are left */
 	uint32_t *used; /* for each port of the range: the second after its last use, 0 for never */
 };
 

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -82,6 +84,44 @@ a_port_rests(void **state)
 	ports_deinit(&p);
 }
 
+/* The kernel is asked for random bytes once for many draws, and what was drawn is forgotten. */
+static unsigned kernel_asked;
+
+ssize_t
+getrandom(void *p, size_t n, unsigned flags)
+{
+	kernel_asked++;
+	return syscall(SYS_getrandom, p, n, flags);
+}
+
+static void
+randomness_comes_in_stock(void **state)
+{
+	struct ports p;
+
+	(void)state;
+	assert_int_equal(ports_init(&p, (struct port_range){22145, 22154}), 0);
+	kernel_asked = 0;
+	for (unsigned i = 0; i < 60; i++) {
+		struct sockaddr_storage at = loopback();
+		int fd = ports_listen(&p, &at, 1 + 3600ULL * i);
+		assert_true(fd >= 0);
+		close(fd);
+	}
+	assert_in_range(kernel_asked, 1, 2);
+	for (size_t i = p.n_random; i < sizeof(p.random); i++)
+		assert_int_equal(p.random[i], 0);
+	/* All rest: many draws that find none. */
+	for (unsigned i = 0; i < 20; i++) {
+		struct sockaddr_storage at = loopback();
+		int fd = ports_listen(&p, &at, 1 + 3600ULL * 59);
+		assert_true(fd >= 0);
+		close(fd);
+	}
+	assert_in_range(kernel_asked, 2, 15);
+	ports_deinit(&p);
+}
+
 static void
 a_spent_range_is_told(void **state)
 {
@@ -127,6 +167,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ports_are_uniform),
 		cmocka_unit_test(a_port_rests),
+		cmocka_unit_test(randomness_comes_in_stock),
 		cmocka_unit_test(a_spent_range_is_told),
 		cmocka_unit_test(other_errors_are_passed_on),
 	};
