@@ -3,8 +3,10 @@
 
 /* Digests and copies; see job.h. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -171,6 +173,21 @@ copy_by_block(struct job *j, char *block, off_t at)
 	return 0;
 }
 
+/* Empties the target, which must not be the source.  0 or a negative errno. */
+static int
+make_room(const struct job *j)
+{
+	struct statx from, to;
+
+	if (statx(j->plan.from, "", AT_EMPTY_PATH, STATX_INO, &from) < 0 ||
+	    statx(j->plan.to, "", AT_EMPTY_PATH, STATX_INO, &to) < 0)
+		return -errno;
+	if (from.stx_ino == to.stx_ino && from.stx_dev_major == to.stx_dev_major &&
+	    from.stx_dev_minor == to.stx_dev_minor)
+		return -EEXIST;
+	return ftruncate(j->plan.to, 0) < 0 ? -errno : 0;
+}
+
 static int
 copy(struct job *j, char *block)
 {
@@ -194,6 +211,14 @@ copy(struct job *j, char *block)
 	return 0;
 }
 
+static int
+empty_and_copy(struct job *j, char *block)
+{
+	int r = make_room(j);
+
+	return r < 0 ? r : copy(j, block);
+}
+
 static void
 work(struct pool_job *pj)
 {
@@ -204,7 +229,7 @@ work(struct pool_job *pj)
 	if (!block)
 		j->error = -ENOMEM;
 	else if (j->plan.kind == JOB_COPY)
-		j->error = copy(j, block);
+		j->error = empty_and_copy(j, block);
 	else if (j->algorithm == DIGEST_CRC32)
 		j->error = digest_crc(j, block);
 	else

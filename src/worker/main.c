@@ -66,7 +66,7 @@ take_message(struct start *start, const struct message *m)
 	case MSG_W_LISTENER:
 		return worker_add_listener(&worker, m->w_listener.listener, m->w_listener.settings);
 	case MSG_W_LOG:
-		worker_set_log(&worker, m->fd);
+		worker_set_log(m->fd);
 		return 0;
 	case MSG_W_XFERLOG:
 		worker_set_xferlog(&worker, m->fd);

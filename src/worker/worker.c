@@ -23,7 +23,7 @@
 int
 worker_init(struct worker *w)
 {
-	*w = (struct worker){.magic = WORKER_MAGIC, .log = -1, .xferlog = -1};
+	*w = (struct worker){.magic = WORKER_MAGIC, .xferlog = -1};
 	SLIST_INIT(&w->listeners);
 	TAILQ_INIT(&w->sessions);
 	int r = uv_loop_init(&w->loop);
@@ -61,11 +61,10 @@ worker_add_listener(struct worker *w, uint32_t id, struct slice settings)
 }
 
 void
-worker_set_log(struct worker *w, int fd)
+worker_set_log(int fd)
 {
-	log_set_fd(fd);
-	fd_close(&w->log);
-	w->log = fd;
+	log_replace(fd);
+	fd_close(&fd);
 }
 
 void
@@ -196,7 +195,8 @@ on_active(struct worker *w, struct message *m)
 static void
 on_log(struct worker *w, struct message *m)
 {
-	worker_set_log(w, m->fd);
+	(void)w;
+	worker_set_log(m->fd);
 }
 
 static void
@@ -327,8 +327,6 @@ free_everything(struct worker *w)
 	digests_deinit(&w->digests);
 	free(w->scratch);
 	fd_close(&w->xferlog);
-	log_set_fd(STDERR_FILENO);
-	fd_close(&w->log);
 }
 
 int

@@ -45,7 +45,7 @@ struct worker {
 	struct digests digests;
 	char *scratch; /* WORKER_SCRATCH bytes: input of control connections, for the moment of one
 			  call */
-	int log, xferlog;      /* descriptors that were sent, or -1 */
+	int xferlog;   /* a descriptor that was sent, or -1 */
 	uint64_t xferlog_lost; /* lines that could not be written */
 	uv_timer_t drain_timer;
 	bool draining, drained, monitor_lost; /* drained: the time for it is over */
@@ -58,8 +58,8 @@ struct worker {
 int worker_init(struct worker *w);
 /* A listener's row.  0 or a negative errno. */
 int worker_add_listener(struct worker *w, uint32_t id, struct slice settings);
-/* W_LOG and W_XFERLOG: takes fd over. */
-void worker_set_log(struct worker *w, int fd);
+/* W_LOG and W_XFERLOG: takes fd over; the log's becomes descriptor 2. */
+void worker_set_log(int fd);
 void worker_set_xferlog(struct worker *w, int fd);
 /* Serves until the monitor is gone or the worker is drained; then frees everything.  Returns the
  * exit status. */

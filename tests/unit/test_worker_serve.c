@@ -45,6 +45,9 @@ static struct {
 	uint16_t active_port; /* of those who log in */
 } world;
 
+/* The worker's descriptor 2, where it is not the test's. */
+static int worker_log = -1;
+
 /* The client's end. */
 struct client {
 	int fd;
@@ -151,6 +154,8 @@ exec_worker(int channel)
 	setrlimit(RLIMIT_FSIZE, &limit);
 	dup2(null, 0);
 	dup2(null, 1);
+	if (worker_log >= 0)
+		dup2(worker_log, STDERR_FILENO);
 	dup2(channel, 3);
 	execl(getenv("WHARF_WORKER"), "wharfd-worker", (char *)NULL);
 	_exit(127);
@@ -177,7 +182,9 @@ start_worker(void **state)
 	/* The sanitizer looks for leaks by means that the sandbox forbids. */
 	set.sandbox = WORD_sandbox_none;
 #endif
-	set.log_level = getenv("WHARF_TEST_LOG") ? WORD_log_level_debug : WORD_log_level_error;
+	set.log_level = getenv("WHARF_TEST_LOG") ? WORD_log_level_debug
+			: worker_log >= 0        ? WORD_log_level_info
+						 : WORD_log_level_error;
 	settings_encode(&set, &bytes);
 	tell(&world.monitor, (struct message){.id = MSG_W_START,
 					      .fd = -1,
@@ -877,6 +884,41 @@ digests_are_right(void **state)
 	disconnect(c);
 }
 
+static void
+copy(struct client *c, int from, int to, int code)
+{
+	say(c, "SITE COPY f g\r\n");
+	answer_open(from, O_RDONLY);
+	answer_open(to, O_WRONLY);
+	assert_int_equal(reply_code(c), code);
+}
+
+/* The agent does not truncate the target: it may be the source by another name. */
+static void
+copies_are_exact(void **state)
+{
+	struct client *c = login();
+	char *want = random_bytes(1000001);
+
+	(void)state;
+	for (int kinds = 0; kinds < 4; kinds++) {
+		int from = temporary(kinds & 1), to = temporary(kinds & 2);
+		assert_int_equal(pwrite(from, want, 1000001, 0), 1000001);
+		assert_int_equal(ftruncate(to, 2000000), 0);
+		copy(c, from, to, 250);
+		assert_file_is(to, want, 1000001);
+		copy(c, from, from, 550);
+		assert_file_is(from, want, 1000001);
+		/* Larger than the worker may write. */
+		assert_int_equal(ftruncate(from, FILE_LIMIT + 1), 0);
+		copy(c, from, to, 552);
+		close(from);
+		close(to);
+	}
+	free(want);
+	disconnect(c);
+}
+
 /* Both orders in which the verdict and the monitor's word may come. */
 static void
 users_log_in(void **state)
@@ -1192,6 +1234,57 @@ draining_lets_transfers_end(void **state)
 	wire_deinit(&world.users);
 }
 
+/* The read end of a log that ends when the worker lets go of it; the other end is *log. */
+static int
+new_log(int *log)
+{
+	int ends[2];
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	*log = ends[1];
+	return ends[0];
+}
+
+/* What is in a log that must have ended. */
+static void
+assert_ended_log_has(int log, const char *want)
+{
+	char text[8192];
+	size_t n = 0;
+	ssize_t got;
+
+	do {
+		wait_for(log, POLLIN);
+		got = read(log, text + n, sizeof(text) - 1 - n);
+		assert_true(got >= 0);
+		n += (size_t)got;
+	} while (got > 0);
+	text[n] = '\0';
+	assert_non_null(strstr(text, want));
+	close(log);
+}
+
+/* After the log was turned over the worker holds the old one no more, nor the one it began with. */
+static void
+the_log_is_turned_over(void **state)
+{
+	int first = new_log(&worker_log), fd;
+
+	start_worker(state);
+	close(worker_log);
+	worker_log = -1;
+	disconnect(login());
+	for (int i = 0; i < 2; i++) {
+		int next = new_log(&fd);
+		tell(&world.monitor, (struct message){.id = MSG_W_LOG, .fd = fd});
+		assert_ended_log_has(first, "login accepted");
+		first = next;
+		disconnect(login());
+	}
+	stop_worker(state);
+	assert_ended_log_has(first, "login accepted");
+}
+
 /* Its monitor is gone: so is it, whatever runs. */
 static void
 it_ends_with_the_monitor(void **state)
@@ -1231,6 +1324,7 @@ main(void)
 		TEST(a_stalled_upload_is_ended),
 		TEST(a_full_disk_is_told),
 		TEST(digests_are_right),
+		TEST(copies_are_exact),
 		TEST(users_log_in),
 		TEST(pam_asks_and_judges),
 		TEST(a_lost_source_is_no_verdict),
@@ -1239,6 +1333,7 @@ main(void)
 		TEST(a_silent_client_is_told_421),
 		TEST(a_lost_control_ends_a_transfer),
 		TEST(a_lost_agent_ends_its_sessions),
+		cmocka_unit_test(the_log_is_turned_over),
 		cmocka_unit_test_setup(draining_lets_transfers_end, start_worker),
 		cmocka_unit_test_setup(it_ends_with_the_monitor, start_worker),
 	};

@@ -66,6 +66,10 @@ struct transfer_record {
 
 /* Digests and copies run in the worker's pool on descriptors that an agent opened. */
 struct job_plan {
+	/*
+	 * A copy empties its target first, which was opened without O_TRUNC: where that is the
+	 * source itself the job fails with -EEXIST, and nothing was touched.
+	 */
 	enum { JOB_DIGEST, JOB_COPY } kind;
 	int from, to;          /* taken over; to is -1 for a digest */
 	const char *algorithm; /* as digest.h names it */
