@@ -192,7 +192,7 @@ agent_check_answer(struct message *m, enum message_id question, bool fd_lost)
 {
 	uint32_t id = *field(m, answers[m->id].id), error = *field(m, answers[m->id].error);
 	mode_t kind = answers[m->id].descriptor;
-	struct stat st;
+	struct statx st;
 
 	if (m->id == MSG_R_DONE && error != 0)
 		return;
@@ -202,7 +202,9 @@ agent_check_answer(struct message *m, enum message_id question, bool fd_lost)
 		error = EMFILE;
 	} else if (kind && (m->fd >= 0) != (error == 0)) {
 		error = EIO;
-	} else if (m->fd >= 0 && (fstat(m->fd, &st) < 0 || (st.st_mode & S_IFMT) != kind)) {
+	} else if (m->fd >= 0 &&
+		   (statx(m->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0 ||
+		    (st.stx_mode & S_IFMT) != kind)) {
 		LOG(ERROR, "an agent sent what is neither a file nor a listing");
 		error = EIO;
 	} else {

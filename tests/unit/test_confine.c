@@ -30,6 +30,54 @@
 #include <wharf/sandbox/confine.h>
 #include <wharf/sandbox/identity.h>
 
+/* The table as it stands, with the roles' names for bits. */
+enum {
+	MONITOR = SANDBOX_MONITOR,
+	WORKER = SANDBOX_WORKER,
+	USERS = SANDBOX_USERS,
+	PAM = SANDBOX_PAM,
+	AGENT = SANDBOX_AGENT,
+	ANY = MONITOR | WORKER | USERS | PAM | AGENT,
+	START = 32,
+};
+#define SYSCALL(name, roles, reason)                      {#name, roles},
+#define SYSCALL_NEW(name, number, roles, reason)          {#name, roles},
+#define SYSCALL_IF(name, roles, arg, mask, value, reason) {#name, roles},
+static const struct {
+	const char *name;
+	unsigned roles;
+} table[] = {
+#include "syscalls.def"
+};
+#define N_TABLE (sizeof(table) / sizeof(table[0]))
+
+/* So many calls at most in the filters of those whom a client's bytes and paths reach. */
+static const struct {
+	unsigned role, most;
+} bounds[] = {{WORKER, 45}, {AGENT, 45}};
+
+static bool
+is_first_of(size_t i, unsigned role)
+{
+	for (size_t k = 0; k < i; k++)
+		if ((table[k].roles & role) && strcmp(table[k].name, table[i].name) == 0)
+			return false;
+	return true;
+}
+
+static void
+filters_stay_narrow(void **state)
+{
+	(void)state;
+	for (size_t b = 0; b < sizeof(bounds) / sizeof(bounds[0]); b++) {
+		unsigned calls = 0;
+		for (size_t i = 0; i < N_TABLE; i++)
+			if ((table[i].roles & bounds[b].role) && is_first_of(i, bounds[b].role))
+				calls++;
+		assert_in_range(calls, 20, bounds[b].most);
+	}
+}
+
 #define ALL     (SANDBOX_MONITOR | SANDBOX_WORKER | SANDBOX_USERS | SANDBOX_PAM | SANDBOX_AGENT)
 #define PARENTS (SANDBOX_MONITOR | SANDBOX_PAM)
 #define KILLED  (-SIGSYS)
@@ -278,6 +326,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(filters_hold),
+		cmocka_unit_test(filters_stay_narrow),
 #ifdef __x86_64__
 		cmocka_unit_test(foreign_architectures_end_the_process),
 #endif
