@@ -18,6 +18,14 @@ buf_deinit(struct buf *b)
 }
 
 void
+buf_wipe(struct buf *b)
+{
+	if (b->data)
+		explicit_bzero(b->data, b->cap);
+	buf_deinit(b);
+}
+
+void
 buf_reset(struct buf *b)
 {
 	b->len = 0;

@@ -38,14 +38,6 @@ struct login {
 };
 
 static void
-wipe(struct buf *b)
-{
-	if (b->data)
-		explicit_bzero(b->data, b->cap);
-	buf_deinit(b);
-}
-
-static void
 close_channel(struct channel **c)
 {
 	if (*c) {
@@ -64,7 +56,7 @@ auth_close(struct session *s)
 	if (!l)
 		return;
 	close_channel(&l->pam);
-	wipe(&l->secret);
+	buf_wipe(&l->secret);
 	buf_deinit(&l->user);
 	buf_deinit(&l->settings);
 	free(l);
@@ -304,7 +296,7 @@ auth_pam_channel(struct session *s, int fd)
 	session_enter(s);
 	l->pam = fd >= 0 ? open_channel(s->worker, s, fd) : NULL;
 	send_login(s, l->pam ? &l->pam->link : NULL, buf_slice(&l->user), buf_slice(&l->secret));
-	wipe(&l->secret);
+	buf_wipe(&l->secret);
 	buf_deinit(&l->user);
 	session_settle(s);
 }

@@ -25,15 +25,6 @@ watch(struct link *l)
 	return uv_poll_start(&l->poll, UV_READABLE | (l->unsent.len ? UV_WRITABLE : 0), on_event);
 }
 
-/* Forgets the bytes, also for somebody who reads this process's memory. */
-static void
-wipe(struct buf *b)
-{
-	if (b->data)
-		explicit_bzero(b->data, b->cap);
-	buf_deinit(b);
-}
-
 static void
 send_waiting(struct link *l)
 {
@@ -50,7 +41,7 @@ send_waiting(struct link *l)
 		}
 		buf_consume(&l->unsent, sizeof(n) + n);
 	}
-	wipe(&l->unsent);
+	buf_wipe(&l->unsent);
 	watch(l);
 }
 
@@ -131,7 +122,7 @@ link_close(struct link *l)
 	/* The peer shall see the end now; buffers hold until the callback, for a message may be in
 	 * somebody's hands. */
 	fd_close(&l->wire.fd);
-	wipe(&l->unsent);
+	buf_wipe(&l->unsent);
 }
 
 int
@@ -160,6 +151,6 @@ link_send_secret(struct link *l, const struct message *m)
 {
 	int r = link_send(l, m);
 
-	wipe(&l->wire.out);
+	buf_wipe(&l->wire.out);
 	return r;
 }

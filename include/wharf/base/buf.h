@@ -28,6 +28,8 @@ struct buf {
 
 /* Frees the bytes and makes the buffer empty again. */
 void buf_deinit(struct buf *b);
+/* The same for bytes that nobody may find again in this process's memory: a password. */
+void buf_wipe(struct buf *b);
 /* Forgets the contents (and a failure) and keeps the memory. */
 void buf_reset(struct buf *b);
 /* Makes room for n more bytes.  Returns 0 or -ENOMEM. */
