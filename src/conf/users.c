@@ -319,9 +319,7 @@ users_free(struct users **users)
 
 	if (!u)
 		return;
-	if (u->text.cap)
-		explicit_bzero(u->text.data, u->text.cap);
-	buf_deinit(&u->text);
+	buf_wipe(&u->text);
 	free(u->item);
 	free(u->sorted);
 	free(u);

@@ -114,15 +114,6 @@ replace(struct edit *e)
 	return r;
 }
 
-/* Hashes are not left for whoever gets this memory next. */
-static void
-wipe(struct buf *b)
-{
-	if (b->cap)
-		explicit_bzero(b->data, b->cap);
-	buf_deinit(b);
-}
-
 int
 users_edit(const char *path, users_change_fn change, void *arg)
 {
@@ -142,8 +133,8 @@ users_edit(const char *path, users_change_fn change, void *arg)
 		r = buf_error(&fresh) < 0 ? -ENOMEM : replace(&e);
 	}
 	fd_close(&e.folder);
-	wipe(&e.before);
-	wipe(&e.after);
+	buf_wipe(&e.before);
+	buf_wipe(&e.after);
 	buf_deinit(&fresh);
 	return r;
 }
