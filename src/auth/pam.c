@@ -40,7 +40,9 @@ struct login {
 	struct talk talk;
 	pam_handle_t *pam;
 	char user[NAME_MAX_BYTES + 1];
-	int status; /* the last PAM code, for pam_end() */
+	int status;   /* the last PAM code, for pam_end() */
+	bool granted; /* pam_setcred() was, so that it is taken back */
+	bool open;    /* the PAM session is */
 	pid_t agent;
 	int agent_pidfd;
 };
@@ -228,49 +230,88 @@ send_identity(struct login *l, const struct passwd *pw)
 	return r;
 }
 
-/* The whole login.  True when the user is who he says and may come in, and the monitor knows. */
-static bool
-log_in(struct login *l)
-{
-	bool known = getpwnam(l->user) != NULL;
-	const struct passwd *pw = authenticate(l) == PAM_SUCCESS ? find_user(l) : NULL;
-	const char *against = pw ? policy_against(&l->auth->settings, pw)
-				 : pam_strerror(l->pam, l->status);
-	struct auth *a = l->auth;
-
-	if (pw && !against) {
-		auth_answer(a, a->session, AUTH_OK, buf_slice(&l->talk.text));
-		return send_identity(l, pw) == 0;
-	}
-	LOG(INFO, "PAM refused a login", LOG_NUM("session", a->session), LOG_STR("user", l->user),
-	    LOG_STR("why", against));
-	auth_answer(a, a->session, known ? AUTH_NO : AUTH_UNKNOWN, buf_slice(&l->talk.text));
-	return false;
-}
-
-/* Opens the PAM session and starts the agent in it.  False when it failed: the agent's channel
- * ends, which tells. */
-static bool
-start_agent(struct login *l, int channel)
+/* Opens the PAM session that the agent will live in.  Modules that set limits set them for him too,
+ * so ours end here. */
+static int
+open_session(struct login *l)
 {
 	limit(RLIMIT_CPU, RLIM_INFINITY);
 	limit(RLIMIT_NOFILE, RLIM_INFINITY);
 	l->status = pam_setcred(l->pam, PAM_ESTABLISH_CRED);
-	if (l->status == PAM_SUCCESS)
+	l->granted = l->status == PAM_SUCCESS;
+	if (l->granted)
 		l->status = pam_open_session(l->pam, 0);
-	if (l->status != PAM_SUCCESS) {
-		LOG(ERROR, "the PAM session cannot be opened", LOG_STR("user", l->user),
-		    LOG_STR("why", pam_strerror(l->pam, l->status)));
-		return false;
+	l->open = l->granted && l->status == PAM_SUCCESS;
+	return l->status;
+}
+
+static void
+close_session(struct login *l)
+{
+	if (l->open)
+		l->status = pam_close_session(l->pam, 0);
+	if (l->granted)
+		pam_setcred(l->pam, PAM_DELETE_CRED);
+}
+
+/* NULL when the user is who he says and may come in, and then *pw is his entry; else why not. */
+static const char *
+admit(struct login *l, const struct passwd **pw)
+{
+	const struct settings *s = &l->auth->settings;
+
+	if (authenticate(l) != PAM_SUCCESS)
+		return pam_strerror(l->pam, l->status);
+	*pw = find_user(l);
+	const char *against = *pw ? policy_against(s, *pw) : "not known to the system";
+	if (against || !s->pam_session)
+		return against;
+	if (open_session(l) != PAM_SUCCESS)
+		return pam_strerror(l->pam, l->status);
+	/* Modules asked for other entries meanwhile, in the place of this one. */
+	*pw = find_user(l);
+	return *pw ? policy_against(s, *pw) : "not known to the system";
+}
+
+/*
+ * The whole login.  True when the user may come in, and the monitor knows.  A client who left in
+ * the middle was not refused; what he answered before still counts as a try.
+ */
+static bool
+log_in(struct login *l)
+{
+	bool known = getpwnam(l->user) != NULL;
+	const struct passwd *pw = NULL;
+	const char *against = admit(l, &pw);
+	struct auth *a = l->auth;
+
+	if (!against) {
+		auth_answer(a, a->session, AUTH_OK, buf_slice(&l->talk.text));
+		return send_identity(l, pw) == 0;
 	}
+	if (!l->talk.abandoned)
+		LOG(INFO, "PAM refused a login", LOG_NUM("session", a->session),
+		    LOG_STR("user", l->user), LOG_STR("why", against));
+	if (!l->talk.abandoned || l->talk.answered)
+		auth_answer(a, a->session, known ? AUTH_NO : AUTH_UNKNOWN,
+			    buf_slice(&l->talk.text));
+	return false;
+}
+
+/* Starts the agent, in the PAM session.  False when it failed: the agent's channel ends, which
+ * tells. */
+static bool
+start_agent(struct login *l, int channel)
+{
 	int r = spawn_role("wharfd-agent", channel, SPAWN_LOG_FD, &l->agent);
+
 	if (r == 0) {
 		l->agent_pidfd = pidfd_open(l->agent, 0);
 		r = l->agent_pidfd < 0 ? -errno : 0;
 	}
 	if (r < 0)
 		LOG(ERROR, "an agent cannot be started", LOG_ERRNO(r));
-	return true;
+	return r == 0;
 }
 
 /* The agent's channel is closed by the monitor too, so it leaves by itself; it is helped when it
@@ -293,31 +334,23 @@ end_agent(struct login *l)
 	fd_close(&l->agent_pidfd);
 }
 
-/* Stays until the monitor closes the channel, and holds the PAM session meanwhile if it is asked
- * for one. */
+/* Stays until the monitor closes the channel or the agent ends, which is started when the monitor
+ * asks for it. */
 static void
 hold(struct login *l)
 {
 	struct auth *a = l->auth;
-	bool open = false, done = false;
+	bool going_on = true;
 	struct message m;
 
 	wire_deinit(&a->worker);
-	while (!done && auth_wait(a, l->agent_pidfd) == AUTH_MONITOR &&
+	while (going_on && auth_wait(a, l->agent_pidfd) == AUTH_MONITOR &&
 	       wire_recv(&a->monitor, &m) == 0) {
-		if (m.id == MSG_A_AGENT && !open) {
-			talk_clock_start(&l->talk);
-			open = start_agent(l, m.fd);
-			done = !open || l->agent_pidfd < 0;
-			talk_clock_stop(&l->talk);
-		}
+		if (m.id == MSG_A_AGENT && l->agent == 0)
+			going_on = start_agent(l, m.fd);
 		auth_take_common(a, &m);
 	}
 	end_agent(l);
-	if (open) {
-		l->status = pam_close_session(l->pam, 0);
-		pam_setcred(l->pam, PAM_DELETE_CRED);
-	}
 }
 
 int
@@ -339,6 +372,7 @@ pam_serve(struct auth *a)
 	explicit_bzero(l.talk.secret, sizeof(l.talk.secret));
 	if (in)
 		hold(&l);
+	close_session(&l);
 	if (l.pam)
 		pam_end(l.pam, l.status);
 	buf_deinit(&l.talk.text);

@@ -41,16 +41,15 @@ await_secret(struct talk *t)
 {
 	struct auth *a = t->auth;
 	char *answer = NULL;
+	enum auth_event event;
 	struct message m;
 
-	for (enum auth_event event; (event = auth_wait(a, -1)) != AUTH_WORKER;)
-		if (event == AUTH_ENDED || wire_recv(&a->monitor, &m) != 0)
-			return NULL;
-		else
-			auth_take_common(a, &m);
-	if (wire_recv(&a->worker, &m) == 0 && m.id == MSG_A_SECRET &&
-	    m.a_secret.secret.n <= SECRET_MAX &&
-	    !memchr(m.a_secret.secret.p, '\0', m.a_secret.secret.n))
+	while ((event = auth_wait(a, -1)) == AUTH_MONITOR && wire_recv(&a->monitor, &m) == 0)
+		auth_take_common(a, &m);
+	if (event != AUTH_WORKER || wire_recv(&a->worker, &m) != 0)
+		t->abandoned = true;
+	else if (m.id == MSG_A_SECRET && m.a_secret.secret.n <= SECRET_MAX &&
+		 !memchr(m.a_secret.secret.p, '\0', m.a_secret.secret.n))
 		answer = slice_dup(m.a_secret.secret);
 	auth_wipe(&a->worker);
 	return answer;
@@ -66,6 +65,7 @@ ask(struct talk *t, const char *prompt)
 	m.l_prompt.text = buf_slice(&t->text);
 	int r = wire_send(&t->auth->worker, &m);
 	buf_reset(&t->text);
+	t->abandoned = r < 0;
 	if (r < 0)
 		return NULL;
 	talk_clock_stop(t);
@@ -98,6 +98,7 @@ converse_one(struct talk *t, const struct pam_message *message, struct pam_respo
 	default:
 		return PAM_CONV_ERR;
 	}
+	t->answered = t->answered || response->resp;
 	return response->resp ? PAM_SUCCESS : PAM_CONV_ERR;
 }
 

@@ -28,7 +28,7 @@ void auth_watch_users(struct monitor *m);
  * the worker's end of their channel, which the caller closes; or a negative errno.
  */
 int auth_start_pam(struct monitor *m, struct session *s, int *fd);
-/* Lets a PAM process open its session and start an agent.  Returns our end of the agent's channel
+/* Lets a PAM process start an agent in its PAM session.  Returns our end of the agent's channel
  * or a negative errno. */
 int auth_start_agent(struct auth *a);
 /* The session needs its PAM process no more: it closes the PAM session and leaves. */

@@ -101,6 +101,13 @@ listeners_open(struct monitor *m)
 	return 0;
 }
 
+const struct settings *
+listener_settings(const struct monitor *m, size_t listener)
+{
+	REQUIRE(listener < m->n_listeners);
+	return &m->listeners[listener].settings;
+}
+
 /* 421 for who can't be let in; what the socket does not take at once is lost. */
 static void
 turn_away(int fd)

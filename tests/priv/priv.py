@@ -18,6 +18,7 @@ from cases import Skip, case, check, main, until  # noqa: E402
 from ftp import Closed, read_all  # noqa: E402
 
 PAM_FILE = "/etc/pam.d/wharfd-test-%d" % os.getpid()
+PAM_UNIX = "auth required pam_unix.so\naccount required pam_unix.so\nsession required pam_unix.so\n"
 NO_CAPS = "0000000000000000"
 # SETUID SETGID SYS_CHROOT KILL SETPCAP NET_BIND_SERVICE, at most.
 MONITOR_CAPS = 1 << 7 | 1 << 6 | 1 << 18 | 1 << 5 | 1 << 8 | 1 << 10
@@ -26,8 +27,8 @@ MONITOR_CAPS = 1 << 7 | 1 << 6 | 1 << 18 | 1 << 5 | 1 << 8 | 1 << 10
 class SystemUser:
     """A throw-away user of the system, with a password, a home and an extra group."""
 
-    def __init__(self, name="wharftest", password="Kelp+42 forest", shell="/bin/sh"):
-        self.name, self.password, self.shell = name, password, shell
+    def __init__(self, name="wharftest", password="Kelp+42 forest", shell="/bin/sh", service=PAM_UNIX):
+        self.name, self.password, self.shell, self.service = name, password, shell, service
 
     def __enter__(self):
         self.remove()
@@ -37,7 +38,7 @@ class SystemUser:
         self.entry = pwd.getpwnam(self.name)
         os.chmod(self.entry.pw_dir, 0o700)
         with open(PAM_FILE, "w") as f:
-            f.write("auth required pam_unix.so\naccount required pam_unix.so\nsession required pam_unix.so\n")
+            f.write(self.service)
         return self
 
     def remove(self):
@@ -430,6 +431,48 @@ def reopened(mode):
             for name in ("wharfd.log.1", "xferlog.1"):
                 until(lambda: not holders(d, logs + "/" + name) - {"wharfd-worker"}, 5, name + " is closed by all")
             f.put("after", b"1")
+
+
+def texts(reply):
+    return [line.decode().split("-", 1)[-1].split(" ", 1)[-1] if line[:3].isdigit() else line.decode().strip() for line in reply.lines]
+
+
+@case("P16", "PAM: what modules say in each phase reaches the client; every session that opens closes", modes=("root",))
+def phases(mode):
+    notes = "/run/wharfd-test-%d" % os.getpid()
+    with open(notes + ".sh", "w") as f:
+        os.fchmod(f.fileno(), 0o755)
+        f.write('#!/bin/sh\necho "$PAM_TYPE" >>%s\n' % notes)
+    for phase in ("auth", "account", "session"):
+        with open("%s.%s" % (notes, phase), "w") as f:
+            f.write("says %s\n" % phase)
+    service = "".join("%s required pam_echo.so file=%s.%s\n%s required pam_unix.so\n" % (phase, notes, phase, phase)
+                      for phase in ("auth", "account", "session")) + "session required pam_exec.so quiet %s.sh\n" % notes
+    try:
+        with SystemUser(service=service) as user, with_pam(pam_daemon("max_sessions_per_user = 1")) as d:
+            with d.ftp() as f, d.ftp() as g:
+                f.expect("USER " + user.name, 331)
+                greeting = texts(f.expect("PASS " + user.password, 230))
+                for phase in ("auth", "account", "session"):
+                    check(any("says " + phase in line for line in greeting), phase, greeting)
+                # Right, but once too often: it opened, and must close.
+                g.cmd("USER " + user.name)
+                check(g.cmd("PASS " + user.password).code != 230, "two sessions")
+                until(lambda: open(notes).read() == "open_session\nopen_session\nclose_session\n", 5, "the second is closed")
+            until(lambda: open(notes).read().count("close_session") == 2, 5, "both are closed")
+            with open(PAM_FILE, "a") as f:
+                f.write("session required pam_deny.so\n")
+            with d.ftp() as f:
+                f.cmd("USER " + user.name)
+                wrong = f.cmd("PASS wrong")
+                f.cmd("USER " + user.name)
+                denied = f.cmd("PASS " + user.password)
+                check(denied.code == 530 and denied.lines[-1] == wrong.lines[-1], denied, wrong)
+            check("Out of resources" not in d.log() and "cannot be opened" not in d.log())
+    finally:
+        for suffix in ("", ".sh", ".auth", ".account", ".session"):
+            if os.path.exists(notes + suffix):
+                os.unlink(notes + suffix)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ class Client:
 class Daemon:
     """wharfd in a folder of its own, beside the stand-ins."""
 
-    def __init__(self, options="", uid=None, worker=None, port=None):
+    def __init__(self, options="", uid=None, worker=None, port=None, listener=""):
         self.folder = tempfile.mkdtemp(prefix="wharfd-test-")
         os.chmod(self.folder, 0o755)
         self.port = port or random.randrange(21000, 21999)
@@ -65,7 +65,7 @@ class Daemon:
                          f"rootless:{hash_of('sesame')}:2004:2004:::\n"
                          f"nowhere:{hash_of('sesame')}:2004:2004:/nonexistent::\n")
         with open(self.path("wharfd.conf"), "w") as f:
-            f.write(f'listener main {{ address = "127.0.0.1" port = {self.port} }}\n'
+            f.write(f'listener main {{ address = "127.0.0.1" port = {self.port} {listener} }}\n'
                     f'workers = 2\nrun_as = nobody\nusers_file = "{self.path("users")}"\n'
                     f'empty_directory = "{self.path("empty")}"\nlog = "{self.log}"\n'
                     f'pam_service = "{PAM_SERVICE}"\n' + (options or 'sources = {users}\n'))
@@ -400,6 +400,7 @@ def test_pam():
     try:
         pam_logins("yes")
         pam_logins("no")
+        pam_waits()
         subprocess.run(["usermod", "-s", "/usr/sbin/nologin", PAM_USER], check=True)
         d = Daemon("sources = {users, pam}\n")
         c = d.connect()
@@ -445,8 +446,26 @@ def pam_logins(session):
     while [n for _, n in d.children()].count("wharfd-auth") > 2 and time.monotonic() < until:
         time.sleep(0.05)
     expect([n for _, n in d.children()].count("wharfd-auth"), 2)
-    # a client who leaves in the middle of a conversation
+    # a client who leaves in the middle of a conversation was not refused
+    refused = d.read_log().count("PAM refused a login")
+    expect(refused, 3)
     expect(c.ask(f"pam-ask {PAM_USER}"), "prompt Password: ")
+    c.close()
+    until = time.monotonic() + 5
+    while [n for _, n in d.children()].count("wharfd-auth") > 2 and time.monotonic() < until:
+        time.sleep(0.05)
+    expect(d.read_log().count("PAM refused a login"), refused)
+    d.stop()
+
+
+def pam_waits():
+    """A conversation lasts as long as its listener lets it, not the server."""
+    d = Daemon("sources = {pam, users}\nlogin_timeout = 1s\npam_timeout = 1s\n", listener="login_timeout = 30s")
+    c = d.connect()
+    expect(c.ask(f"pam-ask {PAM_USER}"), "prompt Password: ")
+    time.sleep(3)
+    expect(c.ask(f"secret {PAM_SECRET}"), "verdict ok")
+    expect_like(c.line(), f"login {PAM_USER} agent 1 rights ff")
     c.close()
     d.stop()
 
