@@ -84,11 +84,49 @@ enter(struct walk *w, enum where where)
 	w->opened = w->place.line;
 }
 
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/*
+ * Where somebody wrote include = "file" there will be no option of that name, as libconfuse would
+ * end the reading there: it is told, and turned into blanks.
+ */
+static bool
+skip_include(struct walk *w, struct conf_report *report)
+{
+	static const char word[] = "include";
+	char *p = w->text->data + w->at;
+	const char *end = w->text->data + w->text->len;
+	char *to = p + sizeof(word) - 1;
+
+	if (in_word(w) || w->text->len - w->at < sizeof(word) ||
+	    memcmp(p, word, sizeof(word) - 1) != 0)
+		return false;
+	while (to < end && is_blank(*to))
+		to++;
+	if (to >= end || *to++ != '=')
+		return false;
+	while (to < end && is_blank(*to))
+		to++;
+	char quote = to < end && (*to == '"' || *to == '\'') ? *to++ : ' ';
+	while (to < end && *to != '\n' && *to != quote && (quote != ' ' || !strchr("\t}#", *to)))
+		to++;
+	to += to < end && *to == quote;
+	memset(p, ' ', (size_t)(to - p));
+	conf_mistake(report, w->place, "include is written as include(\"file\")");
+	return true;
+}
+
 static void
 walk_outside(struct walk *w, struct conf_report *report)
 {
 	char c = w->text->data[w->at];
 
+	if (c == 'i' && skip_include(w, report))
+		return;
 	if (c == '#' || (c == '/' && next_is(w, '/') && !in_word(w))) {
 		enter(w, LINE_COMMENT);
 		w->text->data[w->at] = ' ';

@@ -168,6 +168,17 @@ static const struct bad bads[] = {
 	 "c:1: include: nowhere: No such file or directory\n"
 	 "c:2: umask: \"9\" is not an octal number from 000 to 777\n",
 	 NULL},
+	{"include = \"inc\"\numask = 9\n",
+	 "c:1: include is written as include(\"file\")\n"
+	 "c:2: umask: \"9\" is not an octal number from 000 to 777\n",
+	 NULL},
+	{"umask=022 include=inc\nworkers = 9999 include ='a b' umsk = 1\ninclude =",
+	 "c:1: include is written as include(\"file\")\n"
+	 "c:2: include is written as include(\"file\")\n"
+	 "c:3: include is written as include(\"file\")\n"
+	 "c:2: workers: \"9999\" is not a whole number from 0 to 256 processes\n"
+	 "c:2: \"umsk\" is no option; did you mean umask?\n",
+	 NULL},
 	{"include(\"a\", \"b\")\n", "c:1: include takes one file, as include(\"file\")\n", NULL},
 	/* across options */
 	{"idle_timeout = 2h\nuser a {\n idle_timeout_max = 60\n}\nuser b { idle_timeout = 3h }\n",
