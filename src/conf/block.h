@@ -18,6 +18,7 @@ struct conf_block {
 	struct conf_place place;
 	struct settings settings;
 	struct conf_place set[OPTION_COUNT];
+	bool wrong; /* a listener whose address or port is not known */
 };
 
 struct conf_blocks {
@@ -30,6 +31,9 @@ struct conf {
 	struct conf_blocks listeners, groups, users;
 	struct conf_listener *listener; /* as many as there are in listeners */
 	struct conf_files files;
+	/* Options of the server whose value is not what the file says: it was wrong there, or
+	 * the reading ended before. */
+	bool unknown[OPTION_COUNT];
 };
 
 static inline bool

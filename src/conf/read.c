@@ -251,6 +251,7 @@ take_listener_option(struct builder *b, const struct raw_statement *s)
 			     s->name);
 		return 0;
 	}
+	struct conf_block *block = block_of(b, slot);
 	struct sockaddr_storage *address = &b->conf->listener[slot->nr].address;
 	if (!first_time(b, s, port ? &slot->port : &slot->address))
 		return 0;
@@ -258,11 +259,15 @@ take_listener_option(struct builder *b, const struct raw_statement *s)
 		int r = parse_value(b, s, &port_row, &n);
 		if (r == 0)
 			address_set_port(address, (uint16_t)n);
+		block->wrong = block->wrong || r > 0;
 		return r < 0 ? r : 0;
 	}
+	if (s->n == 1 && parse_address(s->item[0], address))
+		return 0;
+	block->wrong = true;
 	if (s->n != 1)
 		conf_mistake(b->report, s->place, "address: it takes one value, not a list");
-	else if (!parse_address(s->item[0], address))
+	else
 		conf_mistake(b->report, s->place,
 			     "address: \"%s\" is not \"*\", nor an IPv4 or IPv6 address",
 			     s->item[0]);
@@ -294,8 +299,11 @@ take_statement(struct builder *b, const struct raw_statement *s)
 	int r = parse_value(b, s, row, &value);
 	if (r == 0)
 		value_move(row, conf_block_field(block, row), &value);
-	else if (r == VALUE_WRONG)
+	if (r == VALUE_WRONG) {
 		block->set[option_nr(row)] = (struct conf_place){0};
+		if (block == &b->conf->server)
+			b->conf->unknown[option_nr(row)] = true;
+	}
 	return r < 0 ? r : 0;
 }
 
@@ -313,15 +321,31 @@ build(struct builder *b)
 	return r;
 }
 
-int
-conf_read(const char *path, struct conf **out, struct conf_report *report)
+/* Where the reading ended early, nobody knows what stood behind. */
+static void
+note_cut(struct conf *conf)
+{
+	for (size_t i = 0; i < conf->listeners.n; i++)
+		conf->listeners.item[i].wrong |= !conf->listeners.item[i].place.file;
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		if (!conf_block_has(&conf->server, (enum option_nr)i))
+			conf->unknown[i] = true;
+}
+
+/*
+ * As conf_read(), but *out is also set where the file has mistakes, to what could be read of it; it
+ * is NULL only with a negative errno.
+ */
+static int
+read_all(const char *path, struct conf **out, struct conf_report *report)
 {
 	struct raw raw;
 	struct conf *conf = NULL;
 	size_t before = report->mistakes;
-	int r = raw_read(path, &raw, report);
+	int form = raw_read(path, &raw, report);
+	int r = form;
 
-	if (r >= 0) {
+	if (form >= 0) {
 		struct builder b = {.report = report, .raw = &raw};
 		r = -ENOMEM;
 		conf = calloc(1, sizeof(*conf));
@@ -337,6 +361,8 @@ conf_read(const char *path, struct conf **out, struct conf_report *report)
 		/* Places in conf point to these. */
 		conf->files = raw.files;
 		raw.files = (struct conf_files){0};
+		if (form == CONF_MISTAKES)
+			note_cut(conf);
 		conf_check(conf, report);
 		if (buf_error(&report->text) < 0)
 			r = -ENOMEM;
@@ -344,6 +370,35 @@ conf_read(const char *path, struct conf **out, struct conf_report *report)
 			r = CONF_MISTAKES;
 	}
 	raw_deinit(&raw);
+	if (r < 0)
+		conf_free(&conf);
+	*out = conf;
+	return r;
+}
+
+int
+conf_read(const char *path, struct conf **out, struct conf_report *report)
+{
+	struct conf *conf;
+	int r = read_all(path, &conf, report);
+
+	if (r == 0)
+		*out = conf;
+	else
+		conf_free(&conf);
+	return r;
+}
+
+int
+conf_test(const char *path, bool thorough, struct conf **out, struct conf_report *report)
+{
+	struct conf *conf;
+	int r = read_all(path, &conf, report);
+
+	if (r >= 0 && conf_try_world(conf, thorough, report) > 0)
+		r = CONF_MISTAKES;
+	if (r >= 0 && buf_error(&report->text) < 0)
+		r = -ENOMEM;
 	if (r == 0)
 		*out = conf;
 	else

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <wharf/base/address.h>
@@ -25,9 +26,12 @@
 #define FDS_PER_WORKER  64
 
 static bool
-has_source(const struct settings *s, enum word_source source)
+has_source(const struct conf *conf, enum word_source source)
 {
-	return memchr(s->sources.item, (int)source, s->sources.n) != NULL;
+	const struct order *sources = &conf->server.settings.sources;
+
+	return !conf->unknown[OPTION_NR_sources] &&
+	       memchr(sources->item, (int)source, sources->n) != NULL;
 }
 
 static struct conf_place
@@ -41,13 +45,14 @@ try_users_exist(const struct conf *conf, struct conf_report *report)
 {
 	const struct settings *s = &conf->server.settings;
 
-	if (geteuid() == 0 && !getpwnam(s->run_as))
+	if (geteuid() == 0 && !conf->unknown[OPTION_NR_run_as] && !getpwnam(s->run_as))
 		conf_mistake(report, place_of(conf, OPTION_NR_run_as),
 			     "run_as: there is no user \"%s\"; make it with: useradd --system "
 			     "--no-create-home --shell /usr/sbin/nologin %s",
 			     s->run_as, s->run_as);
 	/* Where we are not root, every session acts as us. */
-	if (geteuid() == 0 && has_source(s, WORD_source_anonymous) && !getpwnam(s->anonymous_user))
+	if (geteuid() == 0 && has_source(conf, WORD_source_anonymous) &&
+	    !conf->unknown[OPTION_NR_anonymous_user] && !getpwnam(s->anonymous_user))
 		conf_mistake(report, place_of(conf, OPTION_NR_anonymous_user),
 			     "anonymous_user: there is no user \"%s\"", s->anonymous_user);
 }
@@ -66,24 +71,38 @@ try_folder(const char *option, const char *path, struct conf_place place,
 		conf_mistake(report, place, "%s: %s: %s", option, path, strerror(errno));
 }
 
+/* As whom a folder is entered. */
+struct person {
+	const char *name;
+	uid_t uid;
+	gid_t groups[64];
+	int n;
+};
+
+static struct person
+person_of(const struct passwd *pw)
+{
+	struct person p = {.name = pw->pw_name, .uid = pw->pw_uid};
+
+	p.n = sizeof(p.groups) / sizeof(p.groups[0]);
+	if (getgrouplist(pw->pw_name, pw->pw_gid, p.groups, &p.n) < 0)
+		p.n = sizeof(p.groups) / sizeof(p.groups[0]);
+	return p;
+}
+
 /*
- * Whether a user may do with one folder what `bits` (of 07) say, by its owner, group and others, as
- * the kernel would decide for a process of that user; ACLs are not looked at.
+ * Whether somebody may do with one folder what `bits` (of 07) say, by its owner, group and others,
+ * as the kernel would decide for a process of his; ACLs are not looked at.
  */
 static bool
-user_may(const struct passwd *pw, const struct stat *st, mode_t bits)
+person_may(const struct person *p, const struct stat *st, mode_t bits)
 {
-	gid_t groups[64];
-	int n = sizeof(groups) / sizeof(groups[0]);
-
-	if (pw->pw_uid == 0)
+	if (p->uid == 0)
 		return true;
-	if (st->st_uid == pw->pw_uid)
+	if (st->st_uid == p->uid)
 		return (st->st_mode >> 6 & bits) == bits;
-	if (getgrouplist(pw->pw_name, pw->pw_gid, groups, &n) < 0)
-		n = sizeof(groups) / sizeof(groups[0]);
-	for (int i = 0; i < n; i++)
-		if (groups[i] == st->st_gid)
+	for (int i = 0; i < p->n; i++)
+		if (p->groups[i] == st->st_gid)
 			return (st->st_mode >> 3 & bits) == bits;
 	return (st->st_mode & bits) == bits;
 }
@@ -98,6 +117,7 @@ try_anonymous_root(const struct conf *conf, struct conf_report *report)
 	size_t before = report->mistakes;
 	char *path = strdup(s->anonymous_root);
 	const struct passwd *pw = geteuid() == 0 ? getpwnam(s->anonymous_user) : NULL;
+	struct person who = pw ? person_of(pw) : (struct person){0};
 
 	try_folder("anonymous_root", s->anonymous_root, place, report);
 	for (char *p = path; p && pw && report->mistakes == before; p = strchr(p + 1, '/')) {
@@ -106,7 +126,7 @@ try_anonymous_root(const struct conf *conf, struct conf_report *report)
 		char *end = p == path ? p + 1 : p;
 		char was = *end;
 		*end = '\0';
-		if (stat(path, &st) == 0 && !user_may(pw, &st, 01))
+		if (stat(path, &st) == 0 && !person_may(&who, &st, 01))
 			conf_mistake(report, place,
 				     "anonymous_root: the user \"%s\" may not enter %s",
 				     s->anonymous_user, path);
@@ -116,7 +136,7 @@ try_anonymous_root(const struct conf *conf, struct conf_report *report)
 
 	struct stat st;
 	if (pw && report->mistakes == before && stat(s->anonymous_root, &st) == 0 &&
-	    !user_may(pw, &st, 05))
+	    !person_may(&who, &st, 05))
 		conf_mistake(report, place, "anonymous_root: the user \"%s\" may not read %s",
 			     s->anonymous_user, s->anonymous_root);
 }
@@ -127,7 +147,7 @@ try_roots(const struct conf *conf, struct conf_report *report)
 	const struct conf_blocks *all[] = {&conf->listeners, &conf->groups, &conf->users};
 	const char *root = conf->server.settings.root;
 
-	if (root[0] && !strchr(root, '%'))
+	if (root[0] && !strchr(root, '%') && !conf->unknown[OPTION_NR_root])
 		try_folder("root", root, place_of(conf, OPTION_NR_root), report);
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		for (size_t k = 0; k < all[i]->n; k++) {
@@ -153,8 +173,85 @@ try_pam(const struct conf *conf, struct conf_report *report)
 	buf_deinit(&path);
 }
 
+/* Whether the folder that the users file names is this user's root, on any listener. */
+static bool
+has_own_root(const struct conf *conf, const struct user *u)
+{
+	const struct group *group = getgrgid(u->gid);
+	const struct slice name = slice_of(group ? group->gr_name : NULL);
+	bool own = false;
+
+	for (size_t i = 0; i < conf->listeners.n && !own; i++) {
+		const struct conf_subject subject = {
+			.listener = i, .user = u->name, .groups = &name, .n_groups = group != NULL};
+		struct settings settings;
+		if (conf_settings_for(conf, &subject, &settings) < 0)
+			return false;
+		own = settings.root[0] == '\0';
+		settings_deinit(&settings);
+	}
+	return own;
+}
+
+/* What keeps somebody, or us where he is NULL, out of a folder once he came to it; or NULL. */
+static const char *
+against_entering(const char *path, const struct person *who)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return strerror(errno);
+	if (S_ISLNK(st.st_mode))
+		return "it is a symbolic link, which is not followed";
+	if (!S_ISDIR(st.st_mode))
+		return "it is no folder";
+	if (who ? !person_may(who, &st, 01) : access(path, X_OK) < 0)
+		return "the user may not enter it";
+	return NULL;
+}
+
+/* Every folder on the way to a user's root must let him through. */
 static void
-try_users_file(const struct conf *conf, struct conf_report *report)
+try_user_root(const struct user *u, struct conf_place place, struct conf_report *report)
+{
+	const struct person who = {.uid = u->uid, .groups = {u->gid}, .n = 1};
+	const char *against = NULL;
+	struct buf path = BUF_INIT;
+
+	for (size_t n = 1; n <= u->root.n && !against; n++) {
+		if (n > 1 && n < u->root.n && u->root.p[n] != '/')
+			continue;
+		buf_reset(&path);
+		buf_add(&path, u->root.p, n);
+		buf_add_byte(&path, '\0');
+		if (buf_error(&path) < 0)
+			break;
+		against = against_entering(path.data, geteuid() == 0 ? &who : NULL);
+	}
+	if (against)
+		conf_mistake(report, place, "root of %.*s: %s: %s", SLICE_FMT(u->name), path.data,
+			     against);
+	buf_deinit(&path);
+}
+
+/* Of those who may log in. */
+static void
+try_user_roots(const struct conf *conf, const struct users *users, struct conf_report *report)
+{
+	const struct user *all;
+	size_t n = users_all(users, &all);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct user *u = &all[i];
+		const struct conf_place place = {conf->server.settings.users_file, u->line};
+		if (u->root.n && !user_is_locked(u) && !user_is_expired(u, time(NULL)) &&
+		    has_own_root(conf, u))
+			try_user_root(u, place, report);
+	}
+}
+
+static void
+try_users_file(const struct conf *conf, bool thorough, struct conf_report *report)
 {
 	const char *path = conf->server.settings.users_file;
 	struct conf_place place = place_of(conf, OPTION_NR_users_file);
@@ -179,11 +276,14 @@ try_users_file(const struct conf *conf, struct conf_report *report)
 	r = users_read(fd, path, &users, report);
 	if (r < 0)
 		conf_mistake(report, place, "users_file: %s: %s", path, strerror(-r));
+	else if (thorough && !conf->unknown[OPTION_NR_root])
+		try_user_roots(conf, users, report);
 	users_free(&users);
 	fd_close(&fd);
 }
 
-static void
+/* The bound socket, or -1. */
+static int
 try_bind(const struct conf *conf, size_t nr, struct conf_report *report)
 {
 	const struct conf_listener *l = &conf->listener[nr];
@@ -211,11 +311,27 @@ try_bind(const struct conf *conf, size_t nr, struct conf_report *report)
 	    bind(fd, (const struct sockaddr *)&address,
 		 address.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
 					       : sizeof(struct sockaddr_in)) < 0 ||
-	    listen(fd, 1) < 0)
-		conf_mistake(report, conf->listeners.item[nr].place, "listener \"%s\": %.*s: %s",
-			     l->name, SLICE_FMT(buf_slice(&text)), strerror(errno));
-	fd_close(&fd);
+	    listen(fd, 1) < 0) {
+		conf_mistake(report, conf->listeners.item[nr].place, "listener \"%s\": %.*s: %s%s",
+			     l->name, SLICE_FMT(buf_slice(&text)), strerror(errno),
+			     errno == EACCES ? "; ports below 1024 are for root" : "");
+		fd_close(&fd);
+	}
 	buf_deinit(&text);
+	return fd;
+}
+
+/* All at once, as they may be in each other's way. */
+static void
+try_ports(const struct conf *conf, struct conf_report *report)
+{
+	int *fds = calloc(conf->listeners.n + 1, sizeof(*fds));
+
+	for (size_t i = 0; fds && i < conf->listeners.n; i++)
+		fds[i] = conf->listeners.item[i].wrong ? -1 : try_bind(conf, i, report);
+	for (size_t i = 0; fds && i < conf->listeners.n; i++)
+		fd_close(&fds[i]);
+	free(fds);
 }
 
 static void
@@ -224,7 +340,7 @@ try_passive(const struct conf *conf, const struct conf_block *b, struct conf_rep
 	const struct port_range *ports = &b->settings.passive_ports;
 	uint64_t n = (uint64_t)ports->high - ports->low + 1;
 
-	if (n < conf->server.settings.max_sessions)
+	if (!conf->unknown[OPTION_NR_max_sessions] && n < conf->server.settings.max_sessions)
 		conf_warning(report, b->set[OPTION_NR_passive_ports],
 			     "passive_ports: %u-%u are %" PRIu64 " ports, fewer than max_sessions, "
 			     "%" PRIu64,
@@ -264,26 +380,27 @@ try_descriptors(const struct conf *conf, struct conf_report *report)
 }
 
 size_t
-conf_try_world(const struct conf *conf, bool bind_ports, struct conf_report *report)
+conf_try_world(const struct conf *conf, bool thorough, struct conf_report *report)
 {
-	const struct settings *s = &conf->server.settings;
+	const bool *unknown = conf->unknown;
 	size_t before = report->mistakes;
 
 	try_users_exist(conf, report);
-	if (has_source(s, WORD_source_users))
-		try_users_file(conf, report);
-	if (has_source(s, WORD_source_pam))
+	if (has_source(conf, WORD_source_users) && !unknown[OPTION_NR_users_file])
+		try_users_file(conf, thorough, report);
+	if (has_source(conf, WORD_source_pam) && !unknown[OPTION_NR_pam_service])
 		try_pam(conf, report);
-	if (has_source(s, WORD_source_anonymous))
+	if (has_source(conf, WORD_source_anonymous) && !unknown[OPTION_NR_anonymous_root])
 		try_anonymous_root(conf, report);
 	try_roots(conf, report);
-	try_passive(conf, &conf->server, report);
-	for (size_t i = 0; i < conf->listeners.n; i++) {
+	if (!unknown[OPTION_NR_passive_ports])
+		try_passive(conf, &conf->server, report);
+	for (size_t i = 0; i < conf->listeners.n; i++)
 		if (conf_block_has(&conf->listeners.item[i], OPTION_NR_passive_ports))
 			try_passive(conf, &conf->listeners.item[i], report);
-		if (bind_ports)
-			try_bind(conf, i, report);
-	}
-	try_descriptors(conf, report);
+	if (thorough)
+		try_ports(conf, report);
+	if (!unknown[OPTION_NR_max_sessions] && !unknown[OPTION_NR_workers])
+		try_descriptors(conf, report);
 	return report->mistakes - before;
 }

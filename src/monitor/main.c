@@ -78,16 +78,16 @@ parse_arguments(int argc, char **argv)
 	return a;
 }
 
-/* Reads the file and tries the world.  Whatever is to be said of them goes to the terminal; exits
- * when it is bad. */
+/* Reads the file and, but to show it, tries the world.  Whatever is to be said of them goes to the
+ * terminal; exits when it is bad. */
 static void
-read_configuration(struct monitor *m, const char *file, bool try_world)
+read_configuration(struct monitor *m, const struct arguments *a)
 {
+	const char *file = a->file;
 	struct conf_report report = {0};
-	int r = conf_read(file, &m->conf, &report);
+	int r = a->what == SHOW ? conf_read(file, &m->conf, &report)
+				: conf_test(file, a->what == TEST, &m->conf, &report);
 
-	if (r == 0 && try_world && conf_try_world(m->conf, false, &report) > 0)
-		r = CONF_MISTAKES;
 	if (report.text.len)
 		fwrite(report.text.data, 1, report.text.len, stderr);
 	conf_report_deinit(&report);
@@ -266,7 +266,7 @@ main(int argc, char **argv)
 	struct arguments a = parse_arguments(argc, argv);
 	int status = EX_OK;
 
-	read_configuration(&monitor, a.file, a.what != SHOW);
+	read_configuration(&monitor, &a);
 	if (a.what == TEST)
 		fprintf(stderr, "%s: no mistakes\n", a.file);
 	else if (a.what == SHOW)

@@ -8,6 +8,7 @@ import os
 import pwd
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -365,6 +366,18 @@ def bad(mode):
         d.write_conf(good.replace(d.anonymous_root, "/nowhere/at/all"))
         tested = d.check_conf()
         check(tested.returncode == 78 and "/nowhere/at/all" in tested.stdout, tested.stdout)
+        # The world beside a mistake in the file, and what only -t tries: ports, and the folders of users.
+        os.rename(d.users[0].root, d.users[0].root + ".away")
+        with socket.create_server(("127.0.0.1", d.port)):
+            d.write_conf("umsk = 1\n" + good.replace(d.anonymous_root, "/nowhere/at/all"))
+            tested = d.check_conf()
+            for wanted in ("conf:1: .umsk", "/nowhere/at/all", "users:1: root of alice: .*/home/alice: No such file",
+                           r'listener .main.: 127\.0\.0\.1:%d: Address already in use' % d.port):
+                check(re.search(wanted, tested.stdout), wanted, tested.stdout)
+        if mode == "user":
+            d.write_conf(good.replace("port = %d" % d.port, "port = 21"))
+            tested = d.check_conf()
+            check("Permission denied; ports below 1024 are for root" in tested.stdout, tested.stdout)
     finally:
         d.remove()
 

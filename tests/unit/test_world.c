@@ -49,7 +49,7 @@ write_file(const char *name, const char *text, mode_t mode)
 
 /* Reads a configuration in which each "@" is the test's folder, and tries it. */
 static void
-assert_world(const char *text, bool bind_ports, const char *expected, size_t mistakes)
+assert_world(const char *text, bool thorough, const char *expected, size_t mistakes)
 {
 	struct conf_report report = {0};
 	struct conf *conf = NULL;
@@ -66,7 +66,7 @@ assert_world(const char *text, bool bind_ports, const char *expected, size_t mis
 	buf_add_byte(&wanted, '\0');
 	write_file("c", full.data, 0600);
 	assert_int_equal(conf_read("c", &conf, &report), 0);
-	assert_int_equal(conf_try_world(conf, bind_ports, &report), mistakes);
+	assert_int_equal(conf_try_world(conf, thorough, &report), mistakes);
 	buf_add_byte(&report.text, '\0');
 	assert_string_equal(report.text.data, wanted.data);
 	assert_int_equal(report.mistakes, mistakes);
@@ -167,6 +167,103 @@ test_ports(void **state)
 	assert_world(conf, false, "", 0);
 	close(fd);
 	assert_world(conf, true, "", 0);
+	/* Two of ours that are in each other's way. */
+	snprintf(conf, sizeof(conf),
+		 "sources = anonymous anonymous_root = \"@\"\n"
+		 "listener l { address = \"127.0.0.1\" port = %u }\n"
+		 "listener m { port = %u }\n",
+		 port, port);
+	snprintf(expected, sizeof(expected),
+		 "c:3: listener \"m\": [::]:%u: Address already in use\n", port);
+	assert_world(conf, true, expected, 1);
+}
+
+/* The line of a user of the tests, whose password is "x". */
+#define USER(name, root, expires) name ":$y$j9T$a$b:2001:2001:" root "::" expires "\n"
+
+static void
+test_user_roots(void **state)
+{
+	static const char conf[] = "sources = users\nusers_file = \"@/users\"\n"
+				   "listener l { address = \"127.0.0.1\" port = 23971 }\n"
+				   "user optional { root = \"/%u\" }\n";
+	char text[1200], full[1200], *to = full;
+
+	(void)state;
+	assert_int_equal(chmod(folder, 0755), 0);
+	assert_int_equal(mkdir("home", 0755), 0);
+	assert_int_equal(mkdir("home/own", 0700), 0);
+	assert_int_equal(symlink("home", "link"), 0);
+	if (geteuid() == 0)
+		assert_int_equal(chown("home/own", 2001, 0), 0);
+	write_file("file", "", 0600);
+	snprintf(text, sizeof(text), "%s%s%s%s%s%s%s%s", USER("good", "@/home/own", ""),
+		 USER("none", "@/nope/at/all", ""), USER("file", "@/file", ""),
+		 USER("link", "@/link/own", ""), USER("gone", "@/nope", "2001-01-01"),
+		 "locked:!:2001:2001:@/nope::\n", USER("optional", "@/nope", ""),
+		 USER("empty", "", ""));
+	for (const char *p = text; *p; p++)
+		to = *p == '@' ? stpcpy(to, folder) : (*to = *p, to + 1);
+	*to = '\0';
+	write_file("users", full, 0600);
+	/* That keeps nobody else from being served. */
+	assert_world(conf, false, "", 0);
+	assert_world(conf, true,
+		     "@/users:2: root of none: @/nope: No such file or directory\n"
+		     "@/users:3: root of file: @/file: it is no folder\n"
+		     "@/users:4: root of link: @/link: it is a symbolic link, which is not "
+		     "followed\n",
+		     3);
+	if (geteuid() == 0) {
+		assert_int_equal(chown("home/own", 0, 0), 0);
+		to = stpcpy(stpcpy(stpcpy(full, "good:$y$j9T$a$b:2001:2001:"), folder),
+			    "/home/own::\n");
+		write_file("users", full, 0600);
+		assert_world(conf, true,
+			     "@/users:1: root of good: @/home/own: the user may not enter it\n", 1);
+	}
+	unlink("users");
+	unlink("file");
+	unlink("link");
+	rmdir("home/own");
+	rmdir("home");
+}
+
+/* A file with mistakes, and what is said of it and of the world. */
+static void
+assert_test(const char *text, const char *expected)
+{
+	struct conf_report report = {0};
+	struct conf *conf = NULL;
+
+	write_file("c", text, 0600);
+	assert_int_equal(conf_test("c", false, &conf, &report), CONF_MISTAKES);
+	assert_null(conf);
+	buf_add_byte(&report.text, '\0');
+	assert_string_equal(report.text.data, expected);
+	conf_report_deinit(&report);
+	unlink("c");
+}
+
+static void
+test_beside_mistakes(void **state)
+{
+	(void)state;
+	/* The world is tried beside them, */
+	assert_test("run_as = nobody sources = users\numsk = 1\nusers_file = \"/nope/users\"\n"
+		    "root = \"/nope/root\"\n",
+		    "c:2: \"umsk\" is no option; did you mean umask?\n"
+		    "c:3: users_file: /nope/users: No such file or directory\n"
+		    "c:4: root: /nope/root: No such file or directory\n");
+	/* but not with a default in the place of what was wrong, or may stand behind the end. */
+	assert_test("run_as = nobody sources = users\nusers_file = {a, b}\n",
+		    "c:2: users_file: it takes one value, not a list\n");
+	assert_test("run_as = nobody\nsources = usrs\n",
+		    "c:2: sources: \"usrs\" is not one of users, pam, anonymous; did you mean "
+		    "users?\n");
+	assert_test("sources = users\nroot = \"/nope/root\"\numask = \"022\n",
+		    "c:3: a quote opens here and does not close\n"
+		    "c:2: root: /nope/root: No such file or directory\n");
 }
 
 static void
@@ -209,8 +306,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_users_file), cmocka_unit_test(test_folders),
-		cmocka_unit_test(test_pam),        cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_users_file),
+		cmocka_unit_test(test_folders),
+		cmocka_unit_test(test_pam),
+		cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_user_roots),
+		cmocka_unit_test(test_beside_mistakes),
+		/* The last, as it lowers limits. */
 		cmocka_unit_test(test_limits),
 	};
 

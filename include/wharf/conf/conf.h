@@ -53,12 +53,19 @@ void conf_free(struct conf **conf);
 void conf_report_deinit(struct conf_report *report);
 
 /*
- * Tries the world: folders, PAM service, run_as and anonymous_user, free ports, passive range and
- * descriptors against max_sessions.  Adds what is wrong to the report, with the file and line where
- * the option was set, and returns how many mistakes it found.  `bind_ports`: also try to bind each
- * listener.
+ * Tries the world: folders, PAM service, run_as and anonymous_user, the users file, passive range
+ * and descriptors against max_sessions.  Adds what is wrong to the report, with the file and line
+ * where the option was set, and returns how many mistakes it found.  `thorough`: also what must not
+ * keep a daemon from starting, or can't be while one runs: each user's root folder, and whether
+ * each listener can be bound.
  */
-size_t conf_try_world(const struct conf *conf, bool bind_ports, struct conf_report *report);
+size_t conf_try_world(const struct conf *conf, bool thorough, struct conf_report *report);
+
+/*
+ * conf_read() and conf_try_world() in one.  The world is tried where the file has mistakes, too,
+ * as far as they leave known what to try.  Returns what conf_read() does; *out is set only with 0.
+ */
+int conf_test(const char *path, bool thorough, struct conf **out, struct conf_report *report);
 
 /* How many descriptors one worker needs when max_sessions are there, spread over all workers. */
 uint64_t conf_descriptors(const struct settings *server);
