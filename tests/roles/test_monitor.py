@@ -460,10 +460,10 @@ def pam_logins(session):
 
 def pam_waits():
     """A conversation lasts as long as its listener lets it, not the server."""
-    d = Daemon("sources = {pam, users}\nlogin_timeout = 1s\npam_timeout = 1s\n", listener="login_timeout = 30s")
+    d = Daemon("sources = {pam, users}\nlogin_timeout = 1s\npam_timeout = 2s\n", listener="login_timeout = 30s")
     c = d.connect()
     expect(c.ask(f"pam-ask {PAM_USER}"), "prompt Password: ")
-    time.sleep(3)
+    time.sleep(4)
     expect(c.ask(f"secret {PAM_SECRET}"), "verdict ok")
     expect_like(c.line(), f"login {PAM_USER} agent 1 rights ff")
     c.close()
