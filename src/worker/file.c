@@ -151,7 +151,7 @@ wind_up(struct file *f)
 		size_t n = f->tail;
 		f->tail = 0;
 		file_start(f, FILE_WRITE, f->tail_block, n, f->tail_offset);
-	} else if (f->fd >= 0 && f->class != FILE_MEMORY) {
+	} else if (f->fd >= 0 && (f->class != FILE_MEMORY || f->size > FILE_FREED_AT_ONCE)) {
 		file_start(f, FILE_CLOSE, NULL, 0, 0);
 	} else {
 		destroy(f);

@@ -26,6 +26,9 @@ enum file_class {
 /* Bytes of one block, and how many bytes are read ahead of a download from a cold disk. */
 #define FILE_BLOCK  (256U * 1024)
 #define FILE_WINDOW (2U * 1024 * 1024)
+/* What is larger and in memory is cut and closed by the pool: freeing a gigabyte of pages takes
+ * longer than a turn may. */
+#define FILE_FREED_AT_ONCE (4U * 1024 * 1024)
 
 /* The kinds of the file systems that were seen last, by their device numbers. */
 struct file_classes {

@@ -42,7 +42,8 @@ fail(struct pump *p, ssize_t error)
 static bool
 is_small(const struct pump *p)
 {
-	return p->file->class == FILE_MEMORY || (p->file->class == FILE_LOCAL && p->moved <= SMALL);
+	return (p->file->class == FILE_MEMORY && p->moved <= FILE_FREED_AT_ONCE) ||
+	       (p->file->class == FILE_LOCAL && p->moved <= SMALL);
 }
 
 /* The bytes of the block are written, or on their way to it. */
@@ -188,7 +189,7 @@ cut(struct pump *p)
 	p->plan.cut = false;
 	if (f->size == p->plan.offset && f->class != FILE_REMOTE)
 		return true;
-	if (f->class != FILE_MEMORY) {
+	if (f->class != FILE_MEMORY || f->size - p->plan.offset > FILE_FREED_AT_ONCE) {
 		file_start(f, FILE_CUT, NULL, 0, p->plan.offset);
 		return false;
 	}

@@ -286,6 +286,36 @@ a_cut_comes_first(void **state)
 	}
 }
 
+/* The pages of a large file in memory are freed by the pool, where it is cut and where it is
+ * closed. */
+static void
+much_memory_is_freed_aside(void **state)
+{
+	(void)state;
+	for (unsigned large = 0; large <= 1; large++) {
+		struct transfer_seen seen;
+		int fd = file_of_class(FILE_MEMORY), mine = dup(fd);
+		assert_int_equal(ftruncate(fd, large ? 64 << 20 : 1 << 20), 0);
+		struct file *f = file_new(pool, &pumps.classes, dup(fd), uv_now(&loop), NULL, NULL);
+		file_free(&f, NULL, 0, 0);
+		assert_int_equal(pool_jobs(pool), large);
+		while (pool_jobs(pool) > 0)
+			uv_run(&loop, UV_RUN_ONCE);
+		start(&seen,
+		      (struct transfer_plan){.kind = TRANSFER_RECEIVE,
+					     .fd = fd,
+					     .cut = true,
+					     .length = UINT64_MAX},
+		      STALL_MS);
+		assert_int_equal(pool_jobs(pool), large);
+		feed(&seen, "ab", 2);
+		run(&seen, NULL, 0, NULL);
+		assert_file_is(mine, "ab", 2);
+		close(seen.client);
+		close(mine);
+	}
+}
+
 /* A range keeps what is outside of it. */
 static void
 a_length_is_a_limit(void **state)
@@ -513,17 +543,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(files_are_sent),
-		TEST(files_are_received),
-		TEST(a_cut_comes_first),
-		TEST(a_length_is_a_limit),
-		TEST(a_file_that_shrinks_is_told),
-		TEST(a_rate_is_kept),
-		TEST(a_stall_is_ended),
-		TEST(a_reset_is_told),
-		TEST(a_stopped_upload_keeps_its_bytes),
-		TEST(a_file_error_is_told),
-		TEST(nobody_starves),
+		TEST(files_are_sent),       TEST(files_are_received),
+		TEST(a_cut_comes_first),    TEST(much_memory_is_freed_aside),
+		TEST(a_length_is_a_limit),  TEST(a_file_that_shrinks_is_told),
+		TEST(a_rate_is_kept),       TEST(a_stall_is_ended),
+		TEST(a_reset_is_told),      TEST(a_stopped_upload_keeps_its_bytes),
+		TEST(a_file_error_is_told), TEST(nobody_starves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
