@@ -24,6 +24,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -139,6 +140,7 @@ TRY(try_mmap,
 TRY(try_mmap_exec,
     mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1
 											      : 0)
+TRY(try_fstatfs, fstatfs(STDIN_FILENO, &(struct statfs){0}))
 TRY(try_openat2, syscall(SYS_openat2, AT_FDCWD, "/", &(uint64_t[3]){O_PATH, 0, 0}, 24))
 
 static long
@@ -221,6 +223,8 @@ static const struct {
 	{"mmap to run", try_mmap_exec, SANDBOX_WORKER | SANDBOX_AGENT, ENOSYS},
 	{"mmap to run", try_mmap_exec, SANDBOX_USERS | PARENTS, 0},
 	{"mprotect to run", try_mprotect_exec, SANDBOX_WORKER | SANDBOX_AGENT, ENOSYS},
+	/* Without it every file would be taken for one that may hang, and none sent by sendfile. */
+	{"fstatfs", try_fstatfs, SANDBOX_WORKER | SANDBOX_AGENT, 0},
 	{"openat2", try_openat2, SANDBOX_AGENT | PARENTS, 0},
 	{"openat2", try_openat2, SANDBOX_WORKER | SANDBOX_USERS, ENOSYS},
 };
