@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <wharf/base/address.h>
+#include <wharf/conf/passive.h>
 
 #include "block.h"
 
@@ -95,44 +96,16 @@ check_hidden(const struct conf_block *b, enum option_nr nr, struct conf_report *
 			      "a pattern for one name: it has a \"/\"");
 }
 
-static struct slice
-without_blanks(struct slice s)
-{
-	while (s.n && (s.p[0] == ' ' || s.p[0] == '\t'))
-		s = slice_from(s, 1);
-	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-		s.n--;
-	return s;
-}
-
-/* "network = address", of which PASV can only name an IPv4 address (RFC 959 §3.3), and never
- * 0.0.0.0. */
-static bool
-is_passive_address(const char *text)
-{
-	const char *equal = strchr(text, '=');
-	struct in_addr address;
-	char host[INET_ADDRSTRLEN];
-	struct network network;
-
-	if (!equal)
-		return false;
-	struct slice left = without_blanks((struct slice){text, (size_t)(equal - text)});
-	struct slice right = without_blanks(slice_of(equal + 1));
-	if (right.n >= sizeof(host) || network_parse(left, &network) != 0)
-		return false;
-	memcpy(host, right.p, right.n);
-	host[right.n] = '\0';
-	return inet_pton(AF_INET, host, &address) == 1 && address.s_addr != INADDR_ANY;
-}
-
 static void
 check_passive_address(const struct conf_block *b, enum option_nr nr, struct conf_report *report)
 {
 	const struct texts *list = list_of(b, nr);
 
+	struct network clients;
+	struct sockaddr_storage address;
+
 	for (size_t i = 0; i < list->n; i++)
-		if (!is_passive_address(list->item[i]))
+		if (passive_parse(slice_of(list->item[i]), &clients, &address) != 0)
 			wrong(b, nr, report, list->item[i],
 			      "\"network = IPv4 address\", as \"10.0.0.0/8 = 10.0.0.5\" or "
 			      "\"* = 192.0.2.7\"");

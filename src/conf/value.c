@@ -34,16 +34,6 @@ value_is_text(struct slice text)
 	return true;
 }
 
-static struct slice
-trim(struct slice s)
-{
-	while (s.n && (s.p[0] == ' ' || s.p[0] == '\t'))
-		s = slice_from(s, 1);
-	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-		s.n--;
-	return s;
-}
-
 /* Digits of a base, all of them; false when there is none, another byte, or too many. */
 static bool
 parse_digits(struct slice s, unsigned base, uint64_t *out)
@@ -135,8 +125,8 @@ parse_ports(const struct option_row *row, struct slice s, struct port_range *out
 
 	if (dash) {
 		size_t at = (size_t)(dash - s.p);
-		if (parse_digits(trim(slice_head(s, at)), 10, &low) &&
-		    parse_digits(trim(slice_from(s, at + 1)), 10, &high) && low >= row->low &&
+		if (parse_digits(slice_trim(slice_head(s, at)), 10, &low) &&
+		    parse_digits(slice_trim(slice_from(s, at + 1)), 10, &high) && low >= row->low &&
 		    low <= high && high <= row->high) {
 			*out = (struct port_range){(uint16_t)low, (uint16_t)high};
 			return 0;
@@ -200,7 +190,7 @@ static int
 parse_words(const struct option_row *row, const struct slice *items, size_t n, void *field,
 	    struct buf *why)
 {
-	if (n == 1 && trim(items[0]).n == 0)
+	if (n == 1 && slice_trim(items[0]).n == 0)
 		n = 0;
 	for (size_t i = 0; i < n; i++) {
 		struct slice rest = items[i];
@@ -208,7 +198,7 @@ parse_words(const struct option_row *row, const struct slice *items, size_t n, v
 		while (more) {
 			const char *comma = rest.n ? memchr(rest.p, ',', rest.n) : NULL;
 			size_t at = comma ? (size_t)(comma - rest.p) : rest.n;
-			int r = add_word(row, trim(slice_head(rest, at)), field, why);
+			int r = add_word(row, slice_trim(slice_head(rest, at)), field, why);
 			if (r)
 				return r;
 			more = comma != NULL;
@@ -274,16 +264,16 @@ parse_single(const struct option_row *row, struct slice s, void *field, struct b
 {
 	switch (row->type) {
 	case OPTION_FLAG:
-		return parse_flag(trim(s), field, why);
+		return parse_flag(slice_trim(s), field, why);
 	case OPTION_PORTS:
-		return parse_ports(row, trim(s), field, why);
+		return parse_ports(row, slice_trim(s), field, why);
 	case OPTION_CHOICE:
-		*(int *)field = find_word(row, trim(s), why);
+		*(int *)field = find_word(row, slice_trim(s), why);
 		return *(int *)field < 0 ? VALUE_WRONG : 0;
 	case OPTION_TEXT:
 		return parse_text(s, field, why);
 	default:
-		return parse_number(row, trim(s), field, why);
+		return parse_number(row, slice_trim(s), field, why);
 	}
 }
 

@@ -13,9 +13,9 @@
 #include <wharf/base/check.h>
 #include <wharf/base/fd.h>
 #include <wharf/base/log.h>
+#include <wharf/conf/passive.h>
 
 #include "listener.h"
-#include "passive.h"
 #include "worker.h"
 
 #define LISTENER_MAGIC MAGIC('L', 'S', 'T', 'N')

@@ -98,32 +98,50 @@ read_configuration(struct monitor *m, const struct arguments *a)
 	m->server = conf_server(m->conf);
 }
 
-/* The listener that an address or a name means; the first without one. */
+/* Whether a client that connects to this address finds that listener. */
+static bool
+listens_at(const struct conf_listener *l, const struct sockaddr_storage *address)
+{
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&l->address;
+	const struct sockaddr_in *in = (const struct sockaddr_in *)&l->address;
+
+	if (l->address.ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr))
+		return true;
+	if (l->address.ss_family == AF_INET && in->sin_addr.s_addr == INADDR_ANY)
+		return address->ss_family == AF_INET;
+	return address_same_host(&l->address, address);
+}
+
+/* Whether it is that listener's name, or its address with its port. */
+static bool
+is_called(const struct conf_listener *l, struct slice wanted)
+{
+	struct buf text = BUF_INIT;
+
+	address_format(&text, &l->address);
+	bool same = slice_equal(wanted, buf_slice(&text)) || slice_equal(wanted, slice_of(l->name));
+	buf_deinit(&text);
+	return same;
+}
+
+/* The listener that is called so, or that hears what connects to this address; the first without
+ * one. */
 static size_t
 find_listener(const struct conf *conf, const char *wanted)
 {
 	const struct conf_listener *l;
+	struct network address;
 	size_t n = conf_listeners(conf, &l);
 
-	for (size_t i = 0; wanted && i < n; i++) {
-		struct buf text = BUF_INIT;
-		address_format(&text, &l[i].address);
-		buf_add_byte(&text, '\n');
-		address_format_host(&text, &l[i].address);
-		bool same = slice_equal(slice_of(wanted), slice_of(l[i].name));
-		for (struct slice rest = buf_slice(&text); rest.n && !same;) {
-			const char *end = memchr(rest.p, '\n', rest.n);
-			size_t len = end ? (size_t)(end - rest.p) : rest.n;
-			same = slice_equal(slice_of(wanted), slice_head(rest, len));
-			rest = slice_from(rest, len + (end ? 1 : 0));
-		}
-		buf_deinit(&text);
-		if (same)
-			return i;
-	}
 	if (!wanted)
 		return 0;
-	fprintf(stderr, "wharfd: no listener has the name or address %s\n", wanted);
+	for (size_t i = 0; i < n; i++)
+		if (is_called(&l[i], slice_of(wanted)))
+			return i;
+	for (size_t i = 0; i < n && network_parse(slice_of(wanted), &address) == 0; i++)
+		if (listens_at(&l[i], &address.address))
+			return i;
+	fprintf(stderr, "wharfd: no listener has the name or the address %s\n", wanted);
 	exit(EX_USAGE);
 }
 

@@ -12,9 +12,9 @@
 #include <cmocka.h>
 
 #include <wharf/base/address.h>
+#include <wharf/conf/passive.h>
 
 #include "admission.h"
-#include "passive.h"
 #include "retry.h"
 #include "root.h"
 #include "session.h"
@@ -168,12 +168,12 @@ static void
 test_passive(void **state)
 {
 	(void)state;
-	char *items[] = {"10.0.0.0/8 = 10.0.0.5", "2001:db8::/32=2001:db8::5", "*\t=  192.0.2.7"};
+	char *items[] = {"10.0.0.0/8 = 10.0.0.5", "2001:db8::/32=192.0.2.9", "*\t=  192.0.2.7"};
 	const struct texts list = {items, 3}, two = {items, 2};
 	const struct {
 		const char *client, *announced;
 	} rows[] = {{"10.1.2.3", "10.0.0.5"},
-		    {"2001:db8:1::1", "2001:db8::5"},
+		    {"2001:db8:1::1", "192.0.2.9"},
 		    {"172.16.0.1", "192.0.2.7"}};
 	struct sockaddr_storage out;
 

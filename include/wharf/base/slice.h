@@ -64,6 +64,17 @@ slice_head(struct slice s, size_t n)
 	return (struct slice){s.p, n};
 }
 
+/* The slice without the blanks and tabs around it. */
+static inline struct slice
+slice_trim(struct slice s)
+{
+	while (s.n && (s.p[0] == ' ' || s.p[0] == '\t'))
+		s = slice_from(s, 1);
+	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+		s.n--;
+	return s;
+}
+
 /* A fresh NUL-terminated copy, or NULL when memory is out.  The caller frees it. */
 static inline char *
 slice_dup(struct slice s)
