@@ -57,8 +57,13 @@ def attempt(f, verb, path):
         if sock is None:
             return b""
         with sock:
-            data = read_all(sock)
-        f.reply()
+            try:
+                data, whole = read_all(sock), True
+            except ConnectionResetError:
+                # Another client cut the file meanwhile: what is sent is not whole, and is told so.
+                data, whole = b"", False
+        r = f.reply()
+        check(whole or r.code == 451, command, r)
         return data
     r = f.cmd(command)
     if verb == "CWD":
