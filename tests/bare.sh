@@ -11,13 +11,15 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 SUITE=bookworm
-MIRROR=${MIRROR:?the address of a Debian mirror}
 TAR=build/cache/$SUITE.tar
 ROOT=$(mktemp -d /var/tmp/wharf-bare.XXXXXX)
 
 mkdir -p build/cache
 if [ ! -f "$TAR" ]; then
-	debootstrap --variant=minbase $SUITE "$ROOT/tree" "$MIRROR" >/dev/null
+	# From where this machine has its own packages.
+	mirror=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' 'Created-By: Packages' |
+		sed -n "s/^$SUITE //p" | head -n 1)
+	debootstrap --variant=minbase $SUITE "$ROOT/tree" "$mirror" >/dev/null
 	tar -C "$ROOT" -cf "$TAR.new" tree
 	mv "$TAR.new" "$TAR"
 	rm -rf "$ROOT/tree"
