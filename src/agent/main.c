@@ -165,8 +165,10 @@ main(void)
 		r = enter_jail(&what);
 	}
 	if (report(&monitor, r, what) < 0 || r < 0)
-		_exit(EXIT_FAILURE);
+		return EXIT_FAILURE;
 	r = take_channels(&monitor);
-	/* The end of the monitor is the end of all; a request that hangs must not delay it. */
-	_exit(r == WIRE_CLOSED ? EXIT_SUCCESS : EXIT_FAILURE);
+	/* The end of the monitor is the end of all: this waits for no thread, so a request that
+	 * hangs does not delay it. */
+	wire_deinit(&monitor);
+	return r == WIRE_CLOSED ? EXIT_SUCCESS : EXIT_FAILURE;
 }
