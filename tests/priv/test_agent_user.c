@@ -25,7 +25,7 @@
 
 #include <wharf/sandbox/sandbox.h>
 
-#include "../agent/client.h"
+#include "../roles/client.h"
 
 #define NOBODY 65534
 

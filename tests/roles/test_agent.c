@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "../agent/client.h"
+#include "client.h"
 
 int
 main(void)
