@@ -254,23 +254,34 @@ close_session(struct login *l)
 		pam_setcred(l->pam, PAM_DELETE_CRED);
 }
 
-/* NULL when the user is who he says and may come in, and then *pw is his entry; else why not. */
-static const char *
-admit(struct login *l, const struct passwd **pw)
+/* The user's entry, if he may come in; else NULL, and *against tells why not. */
+static const struct passwd *
+find_welcome(struct login *l, const char **against)
 {
-	const struct settings *s = &l->auth->settings;
+	const struct passwd *pw = find_user(l);
 
-	if (authenticate(l) != PAM_SUCCESS)
-		return pam_strerror(l->pam, l->status);
-	*pw = find_user(l);
-	const char *against = *pw ? policy_against(s, *pw) : "not known to the system";
-	if (against || !s->pam_session)
-		return against;
-	if (open_session(l) != PAM_SUCCESS)
-		return pam_strerror(l->pam, l->status);
+	*against = pw ? policy_against(&l->auth->settings, pw) : "not known to the system";
+	return *against ? NULL : pw;
+}
+
+/* The same, when he has also proved who he is and his PAM session is open. */
+static const struct passwd *
+admit(struct login *l, const char **against)
+{
+	const struct passwd *pw = NULL;
+
+	if (authenticate(l) == PAM_SUCCESS)
+		pw = find_welcome(l, against);
+	else
+		*against = pam_strerror(l->pam, l->status);
+	if (!pw || !l->auth->settings.pam_session)
+		return pw;
+	if (open_session(l) != PAM_SUCCESS) {
+		*against = pam_strerror(l->pam, l->status);
+		return NULL;
+	}
 	/* Modules asked for other entries meanwhile, in the place of this one. */
-	*pw = find_user(l);
-	return *pw ? policy_against(s, *pw) : "not known to the system";
+	return find_welcome(l, against);
 }
 
 /*
@@ -281,11 +292,11 @@ static bool
 log_in(struct login *l)
 {
 	bool known = getpwnam(l->user) != NULL;
-	const struct passwd *pw = NULL;
-	const char *against = admit(l, &pw);
+	const char *against = NULL;
+	const struct passwd *pw = admit(l, &against);
 	struct auth *a = l->auth;
 
-	if (!against) {
+	if (pw) {
 		auth_answer(a, a->session, AUTH_OK, buf_slice(&l->talk.text));
 		return send_identity(l, pw) == 0;
 	}
