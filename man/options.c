@@ -29,7 +29,9 @@ static const char *const types[] = {
 
 static const char *const scopes[] = {
 	[OPTION_SERVER] = "server",
+	[OPTION_HOST] = "host",
 	[OPTION_LISTENER] = "listener",
+	[OPTION_CLIENT] = "client",
 	[OPTION_USER] = "user",
 };
 

@@ -93,7 +93,7 @@ await_login(struct login *l)
 	if (r == 0 && m.a_login.user.n <= NAME_MAX_BYTES &&
 	    !memchr(m.a_login.user.p, '\0', m.a_login.user.n))
 		memcpy(l->user, m.a_login.user.p, m.a_login.user.n);
-	if (r == 0 && m.a_login.with_secret) {
+	if (r == 0 && m.a_login.proof == PROOF_SECRET) {
 		bool fits = m.a_login.secret.n <= SECRET_MAX &&
 			    !memchr(m.a_login.secret.p, '\0', m.a_login.secret.n);
 		if (fits)

@@ -124,7 +124,7 @@ judge(struct checker *c, const struct message *m)
 	const struct a_login *login = &m->a_login;
 	const struct user *u = c->users ? users_find(c->users, login->user) : NULL;
 	const char *against = u ? policy_against(c->auth, u) : NULL;
-	bool usable = u && !against && login->with_secret;
+	bool usable = u && !against && login->proof == PROOF_SECRET;
 	bool right = is_right(c, usable ? u->hash : SLICE_NULL, login->secret);
 	uint64_t session = login->session;
 

@@ -44,7 +44,8 @@ const struct option_row option_rows[OPTION_COUNT] = {
 };
 
 static const struct word_row words[] = {
-#define WORD(set, name, text) {#set, #name, text},
+#define WORD_AS(set, name, spelling, text) {#set, spelling, text},
+#define WORD(set, name, text)              WORD_AS(set, name, #name, text)
 #include <wharf/conf/words.def>
 };
 

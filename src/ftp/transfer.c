@@ -26,6 +26,9 @@ static const char *const end_names[] = {
 	[TRANSFER_FILE_SHRANK] = "file-shrank",
 	[TRANSFER_CONTROL_LOST] = "control-lost",
 	[TRANSFER_SHUT_DOWN] = "shutdown",
+	[TRANSFER_TRUNCATED] = "no-close-notify",
+	[TRANSFER_TLS_FAILED] = "tls-failed",
+	[TRANSFER_TLS_REFUSED] = "tls-refused",
 };
 
 const char *
@@ -345,34 +348,32 @@ log_end(struct ftp_session *s, enum transfer_end end, int error, uint64_t bytes)
 	s->world->log_transfer(s, &record);
 }
 
+/* The last reply to each end; where there is no code the errno of the file tells it, or nobody is
+ * there to be told. */
+static const struct {
+	unsigned code;
+	const char *text;
+} last_replies[] = {
+	[TRANSFER_COMPLETE] = {226, "Transfer complete."},
+	[TRANSFER_ABORTED] = {426, "The transfer was ended."},
+	[TRANSFER_RESET] = {426, "The data connection broke."},
+	[TRANSFER_STALLED] = {426, "The data connection stood still for too long."},
+	[TRANSFER_FILE_SHRANK] = {451, "The file became shorter while it was sent."},
+	[TRANSFER_SHUT_DOWN] = {426, "The server ends."},
+	[TRANSFER_TRUNCATED] = {426, "The data connection ended without TLS's close_notify."},
+	/* RFC 4217 §10.2 */
+	[TRANSFER_TLS_FAILED] = {522, "TLS on the data connection failed."},
+	[TRANSFER_TLS_REFUSED] =
+		{522, "The data connection must resume the control connection's TLS session."},
+};
+
 static void
 reply_end(struct ftp_session *s, enum transfer_end end, int error)
 {
-	switch (end) {
-	case TRANSFER_COMPLETE:
-		reply(s, 226, "Transfer complete.");
-		break;
-	case TRANSFER_ABORTED:
-		reply(s, 426, "The transfer was ended.");
-		break;
-	case TRANSFER_RESET:
-		reply(s, 426, "The data connection broke.");
-		break;
-	case TRANSFER_STALLED:
-		reply(s, 426, "The data connection stood still for too long.");
-		break;
-	case TRANSFER_FILE_ERROR:
+	if (end == TRANSFER_FILE_ERROR)
 		reply_errno(s, error);
-		break;
-	case TRANSFER_FILE_SHRANK:
-		reply(s, 451, "The file became shorter while it was sent.");
-		break;
-	case TRANSFER_SHUT_DOWN:
-		reply(s, 426, "The server ends.");
-		break;
-	case TRANSFER_CONTROL_LOST:
-		break;
-	}
+	else if (end != TRANSFER_CONTROL_LOST)
+		reply(s, last_replies[end].code, "%s", last_replies[end].text);
 }
 
 void

@@ -219,7 +219,9 @@ static void
 send_login(struct session *s, struct link *link, struct slice user, struct slice secret)
 {
 	struct message m = {
-		.id = MSG_A_LOGIN, .fd = -1, .a_login = {s->id, user, secret.p != NULL, secret}};
+		.id = MSG_A_LOGIN,
+		.fd = -1,
+		.a_login = {s->id, user, secret.p ? PROOF_SECRET : PROOF_PROMPT, secret}};
 
 	if (!link || link_send_secret(link, &m) < 0)
 		session_due(s, DUE_REFUSED, REFUSED_RESOURCES);

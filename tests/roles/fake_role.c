@@ -74,7 +74,8 @@ ask(struct wire *w, const struct client *c, const char *user, const char *secret
 {
 	struct message m = {.id = MSG_A_LOGIN, .fd = -1};
 
-	m.a_login = (struct a_login){c->session, slice_of(user), secret != NULL, slice_of(secret)};
+	m.a_login = (struct a_login){c->session, slice_of(user),
+				     secret ? PROOF_SECRET : PROOF_PROMPT, slice_of(secret)};
 	if (wire_send(w, &m) < 0)
 		say(c, "no auth\n");
 }

@@ -973,7 +973,7 @@ pam_asks_and_judges(void **state)
 	make_channel(&pam, WIRE_AUTH, &channel);
 	tell(&world.monitor,
 	     (struct message){.id = MSG_W_PAM, .fd = channel, .w_pam = {c->session, 0}});
-	assert_int_equal(hear(&pam, MSG_A_LOGIN).a_login.with_secret, 0);
+	assert_int_equal(hear(&pam, MSG_A_LOGIN).a_login.proof, PROOF_PROMPT);
 	tell(&pam, (struct message){
 			   .id = MSG_L_PROMPT, .fd = -1, .l_prompt = {c->session, SLICE("Code:")}});
 	assert_int_equal(reply_code(c), 331);

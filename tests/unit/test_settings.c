@@ -219,7 +219,8 @@ test_words(void **state)
 		const char *set, *word;
 		size_t value;
 	} rows[] = {
-#define WORD(set, name, text) {#set, #name, WORD_##set##_##name},
+#define WORD_AS(set, name, spelling, text) {#set, spelling, WORD_##set##_##name},
+#define WORD(set, name, text)              WORD_AS(set, name, #name, text)
 #include <wharf/conf/words.def>
 	};
 

@@ -27,7 +27,7 @@ enum option_type {
 	OPTION_LIST
 };
 
-enum option_scope { OPTION_SERVER, OPTION_LISTENER, OPTION_USER };
+enum option_scope { OPTION_SERVER, OPTION_HOST, OPTION_LISTENER, OPTION_CLIENT, OPTION_USER };
 
 struct option_row {
 	const char *name;

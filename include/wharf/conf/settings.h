@@ -37,6 +37,27 @@ enum word_right {
 	WORD_right_chmod
 };
 enum word_list_owners { WORD_list_owners_names, WORD_list_owners_numbers, WORD_list_owners_hidden };
+enum word_tls { WORD_tls_off, WORD_tls_explicit, WORD_tls_implicit };
+enum word_tls_version { WORD_tls_version_v1_2, WORD_tls_version_v1_3 };
+enum word_require_tls {
+	WORD_require_tls_off,
+	WORD_require_tls_login,
+	WORD_require_tls_control,
+	WORD_require_tls_data,
+	WORD_require_tls_all
+};
+enum word_tls_reuse { WORD_tls_reuse_auto, WORD_tls_reuse_on, WORD_tls_reuse_off };
+enum word_tls_client_certificate {
+	WORD_tls_client_certificate_off,
+	WORD_tls_client_certificate_request,
+	WORD_tls_client_certificate_require
+};
+enum word_tls_client_user {
+	WORD_tls_client_user_none,
+	WORD_tls_client_user_cn,
+	WORD_tls_client_user_san,
+	WORD_tls_client_user_map
+};
 
 /* A right as a bit of settings.rights and of what an agent is told. */
 #define RIGHT(name) (1U << WORD_right_##name)

@@ -36,6 +36,9 @@ enum transfer_end {
 	TRANSFER_FILE_SHRANK,  /* the file became shorter while it was sent */
 	TRANSFER_CONTROL_LOST, /* the control connection broke */
 	TRANSFER_SHUT_DOWN,    /* the server ends */
+	TRANSFER_TRUNCATED,    /* FIN came without TLS's close_notify (RFC 8446 §6.1) */
+	TRANSFER_TLS_FAILED,   /* there was no TLS on the data connection, or it broke */
+	TRANSFER_TLS_REFUSED,  /* its TLS session was not the control connection's */
 };
 
 /* "complete", "abor", "reset", ... as the log has it. */
@@ -50,6 +53,7 @@ struct transfer_plan {
 	uint64_t offset; /* where in the file to begin */
 	uint64_t length; /* how many bytes of the file at most; UINT64_MAX for all */
 	bool cut;        /* receive: cut the file at offset before the first byte */
+	bool protect;    /* PROT P: TLS on the data connection */
 	uint64_t rate;   /* bytes a second, 0 for no limit */
 };
 
@@ -77,6 +81,11 @@ struct job_plan {
 		end; /* bytes of the file: end is not included; UINT64_MAX for the file's end */
 };
 
+/* Who is at the other end of TLS on the control connection. */
+struct tls_client {
+	struct slice user; /* whom a valid client certificate names; p is NULL where none does */
+};
+
 /* What a session may ask of the world.  None of these may call back into the session before it
  * returns. */
 struct ftp_world {
@@ -88,6 +97,25 @@ struct ftp_world {
 	uint64_t (*now)(struct ftp_session *s);
 	/* Calls ftp_session_delayed() after so many milliseconds. */
 	void (*delay)(struct ftp_session *s, uint64_t milliseconds);
+
+	/* Whether there is a certificate to serve. */
+	bool (*can_secure)(struct ftp_session *s);
+	/*
+	 * TLS begins on the control connection behind what was replied.  Answered by
+	 * ftp_session_secured(); where the handshake fails, the world ends the session.
+	 */
+	void (*secure)(struct ftp_session *s);
+	/* TLS ends there, by close_notify behind what was replied (CCC, REIN); what comes behind
+	 * the client's is clear. */
+	void (*unsecure)(struct ftp_session *s);
+	/* Gives the client one more ticket, for the data connection to come. */
+	void (*ticket)(struct ftp_session *s);
+	/* The client means the host of that name (RFC 7151).  false: nobody serves it, or SNI has
+	 * said another one. */
+	bool (*host)(struct ftp_session *s, struct slice name);
+	/* What require_tls says in the block of that user, an enum word_require_tls; -1 where there
+	 * is none. */
+	int (*required)(struct ftp_session *s, struct slice user);
 
 	/*
 	 * Asks the session's agent; the world sets the message's id.  Answered by
@@ -105,6 +133,8 @@ struct ftp_world {
 	 */
 	void (*login)(struct ftp_session *s, enum word_source source, struct slice user,
 		      struct slice secret);
+	/* The same for whom a client certificate names: no secret is wanted (232). */
+	void (*login_certified)(struct ftp_session *s, enum word_source source, struct slice user);
 	/* The client's answer to a prompt. */
 	void (*login_answer)(struct ftp_session *s, struct slice secret);
 	/* Forgets the login, or the attempt at one (REIN, a new USER). */
@@ -159,6 +189,7 @@ enum login_state {
 /* What a session waits for: nothing, or one answer of the world. */
 enum session_wait {
 	WAIT_NONE,
+	WAIT_TLS,
 	WAIT_AGENT,
 	WAIT_LOGIN,
 	WAIT_DELAY,
@@ -186,6 +217,13 @@ struct ftp_session {
 	enum session_wait waits;
 	bool closing;     /* no more lines are answered */
 	bool input_ended; /* the client closed its end */
+
+	bool secure;     /* TLS is on the control connection */
+	bool sized;      /* PBSZ came */
+	bool protect;    /* PROT P */
+	bool greeted;    /* 220 was sent */
+	char *certified; /* whom the client's certificate names, or NULL */
+	size_t behind;   /* bytes that came in the same piece behind the line that runs */
 
 	enum login_state login;
 	unsigned sources_tried; /* how many of settings->sources were asked in this attempt */
@@ -237,6 +275,9 @@ int ftp_session_input(struct ftp_session *s, const char *bytes, size_t n);
 bool ftp_session_wants_input(const struct ftp_session *s);
 /* The client closed its end (FIN): what was sent is still answered, then the session ends. */
 void ftp_session_input_ended(struct ftp_session *s);
+
+/* TLS is on the control connection. */
+void ftp_session_secured(struct ftp_session *s, const struct tls_client *client);
 
 /* The world's answers.  m has id MSG_R_*; its fd, if any, becomes the session's. */
 void ftp_session_answered(struct ftp_session *s, struct message *m);

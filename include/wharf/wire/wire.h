@@ -67,6 +67,25 @@ struct wire {
 	struct buf in, out;
 };
 
+/* What a login comes with (A_LOGIN). */
+enum login_proof {
+	PROOF_PROMPT,      /* nothing yet: the source asks by L_PROMPT */
+	PROOF_SECRET,      /* the password */
+	PROOF_CERTIFICATE, /* a client certificate, which the worker has verified: no password is
+			      wanted */
+};
+
+/* Which of the options of a host a file is of (W_HOST_FILE, M_HOST). */
+enum host_file {
+	HOST_CERTIFICATE,
+	HOST_KEY,
+	HOST_OCSP,
+	HOST_CLIENT_CA,
+	HOST_CLIENT_CRL,
+	HOST_SETTINGS, /* none: what is wrong is the setting of tls_ciphers, tls_groups, ... */
+	HOST_FILES
+};
+
 /* Why a password is not accepted (L_RESULT). */
 enum auth_verdict {
 	AUTH_OK,
