@@ -7,10 +7,12 @@ import argparse
 import os
 import re
 import socket
+import ssl
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
+import certificates  # noqa: E402
 import ftp  # noqa: E402
 
 PATTERN = bytes(range(256)) * 4096
@@ -44,14 +46,14 @@ def pattern_of(text):
 class Dialogue:
     def __init__(self, path):
         self.path = path
-        self.conf, self.blocks, self.warnings, self.steps, self.six = [], [], [], [], False
+        self.conf, self.blocks, self.warnings, self.steps, self.six, self.tls = [], [], [], [], False, None
         with open(path, "rb") as f:
             for number, line in enumerate(f, 1):
                 line = line.rstrip(b"\n")
                 if not line or line.startswith(b"#"):
                     continue
-                key, mark, text = re.match(rb"(conf|block|warn|six|[CSDUWLNH])([:>*&]) ?(.*)$", line, re.S).groups() \
-                    if re.match(rb"(conf|block|warn|six|[CSDUWLNH])[:>*&]", line) else (None, None, None)
+                key, mark, text = re.match(rb"(conf|block|warn|six|tls|[CSDUWLNHT])([:>*&]) ?(.*)$", line, re.S).groups() \
+                    if re.match(rb"(conf|block|warn|six|tls|[CSDUWLNHT])[:>*&]", line) else (None, None, None)
                 if key is None:
                     raise SystemExit("%s:%d: not a line of a dialogue: %r" % (path, number, line))
                 if key == b"conf":
@@ -62,6 +64,8 @@ class Dialogue:
                     self.warnings.append(text.decode())
                 elif key == b"six":
                     self.six = True
+                elif key == b"tls":
+                    self.tls = text.decode() or "explicit"
                 else:
                     self.steps.append((number, key.decode(), mark.decode(), text))
 
@@ -84,14 +88,14 @@ class Runner:
         return re.sub(rb"\$\{([^}]+)\}", one, text)
 
     def run(self):
-        self.control = ftp.Ftp(self.port, self.host, greet=False)
+        self.connect()
         try:
             for number, key, mark, text in self.dialogue.steps:
                 if self.verbose:
                     print(number, key + mark, text)
                 try:
                     getattr(self, "on_" + key)(mark, text)
-                except (Failed, OSError, ftp.Closed, ftp.Malformed) as e:
+                except (Failed, OSError, ssl.SSLError, ftp.Closed, ftp.Malformed) as e:
                     raise Failed("%s:%d: %s: %s\n  %s" % (self.dialogue.path, number, type(e).__name__, e,
                                  "\n  ".join(self.said[-12:])))
             if self.control.buffer:
@@ -101,6 +105,12 @@ class Runner:
             for sock in (self.data, self.listener):
                 if sock:
                     sock.close()
+
+    def connect(self):
+        """Over TLS at once where the listener is of that kind; data connections then are told by `D: tls` as ever."""
+        self.control = ftp.Ftp(self.port, self.host, greet=False)
+        if self.dialogue.tls == "implicit":
+            self.control.start_tls(certificates.context())
 
     def next_line(self):
         line = self.control.line()
@@ -154,7 +164,18 @@ class Runner:
         if self.control.buffer:
             raise Failed("left over: %r" % self.control.buffer)
         self.control.close()
-        self.control = ftp.Ftp(self.port, self.host, greet=False)
+        self.connect()
+
+    def on_T(self, mark, text):
+        verb, *words = text.decode().split()
+        if verb == "end":
+            self.control.end_tls()
+            return
+        if verb != "start":
+            raise Failed("T: what is %r?" % verb)
+        version = next((w for w in words if w in certificates.VERSIONS), None)
+        bearer = next((w for w in words if w not in certificates.VERSIONS), None)
+        self.control.start_tls(certificates.context(version, bearer and certificates.client(bearer)))
 
     def on_H(self, mark, text):
         self.control.sock.shutdown(socket.SHUT_WR)
@@ -191,6 +212,12 @@ class Runner:
         self.listener.close()
         self.listener = None
 
+    def data_tls(self, rest):
+        self.control.resume = rest != b"fresh"
+        self.data = self.control.secure_data(self.data)
+        if self.control.resume != bool(self.data.session_reused):
+            raise Failed("the session was %sresumed" % ("not " if self.control.resume else ""))
+
     def data_send(self, rest):
         self.data.sendall(unescape(rest))
 
@@ -198,6 +225,9 @@ class Runner:
         self.data.sendall(fixed(int(rest)))
 
     def data_end(self, rest):
+        ftp.finish(self.data)
+
+    def data_cut(self, rest):
         self.data.close()
 
     def data_reset(self, rest):
@@ -222,7 +252,7 @@ class Runner:
 
     def data_is(self, wanted):
         got = self.data_buffer + ftp.read_all(self.data)
-        self.data.close()
+        ftp.finish(self.data)
         self.data_buffer = b""
         if got != wanted:
             raise Failed("data: wanted %d bytes %r, got %d bytes %r" % (len(wanted), wanted[:80], len(got), got[:80]))
@@ -243,10 +273,11 @@ class Runner:
 def run_daemon(mode, dialogue, verbose):
     import wharf
     with wharf.Daemon(mode, conf="\n".join(dialogue.conf), blocks="\n".join(dialogue.blocks),
-                      expect=dialogue.warnings) as daemon:
+                      tls=dialogue.tls is not None, expect=dialogue.warnings) as daemon:
         user = daemon.users[0]
         host = "::1" if dialogue.six else "127.0.0.1"
-        Runner(dialogue, host, daemon.port, user.name, user.password, verbose).run()
+        port = daemon.tls_port if dialogue.tls == "implicit" else daemon.port
+        Runner(dialogue, host, port, user.name, user.password, verbose).run()
 
 
 def main():
@@ -266,7 +297,7 @@ def main():
     for path in args.files:
         dialogue = Dialogue(path)
         try:
-            if args.host and (dialogue.conf or dialogue.blocks):
+            if args.host and (dialogue.conf or dialogue.blocks or dialogue.tls):
                 skipped += 1
                 continue
             if args.host:

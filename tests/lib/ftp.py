@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 The wharfd authors
 
-"""A plain FTP client for tests: it sends what it is told, byte for byte, and hides nothing of what comes back."""
+"""A plain FTP client for tests: it sends what it is told, byte for byte, and hides nothing of what comes back.  It
+speaks TLS where a test says so, and ends it as the test says: by close_notify, without it, or by RST."""
 
 import re
 import socket
+import ssl
 import struct
 import time
 
@@ -55,6 +57,29 @@ def reset(sock):
     sock.close()
 
 
+def notify(sock):
+    """Says by close_notify that no more will come, and does not wait for the other side's."""
+    timeout = sock.gettimeout()
+    try:
+        # unwrap() sends it first, and then finds nothing to read.
+        sock.setblocking(False)
+        sock.unwrap()
+    except (ssl.SSLError, OSError, ValueError):
+        pass
+    finally:
+        try:
+            sock.settimeout(timeout)
+        except OSError:
+            pass
+
+
+def finish(sock):
+    """The good end of a data connection: with TLS, close_notify in both directions comes before FIN."""
+    with sock:
+        if isinstance(sock, ssl.SSLSocket) and sock.version():
+            sock.unwrap()
+
+
 def read_all(sock, limit=None):
     parts, n = [], 0
     while limit is None or n < limit:
@@ -67,15 +92,60 @@ def read_all(sock, limit=None):
 
 
 class Ftp:
-    def __init__(self, port, host="127.0.0.1", timeout=15, source=None, greet=True):
+    """context: speak TLS from the first byte (implicit)."""
+
+    context = None   # of TLS on the control connection
+    session = None   # the one of TLS that has ended there
+    protect = False  # PROT P
+    resume = True    # data connections resume the control connection's session
+
+    def __init__(self, port, host="127.0.0.1", timeout=15, source=None, greet=True, context=None, name="localhost"):
         self.host, self.port, self.timeout = host, port, timeout
         self.v6 = ":" in host
         self.source = source
         self.sock = socket.create_connection((host, port), timeout, (source, 0) if source else None)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
-        if greet:
-            self.greeting = self.reply()
+        self.name = name
+        try:
+            if context:
+                self.start_tls(context)
+                self.protect = True
+            if greet:
+                self.greeting = self.reply()
+        except BaseException:
+            self.sock.close()
+            raise
+
+    # TLS.
+
+    def start_tls(self, context, session=None):
+        if self.buffer:
+            raise Malformed("came in clear behind the reply: %r" % self.buffer)
+        self.context = context
+        self.sock = context.wrap_socket(self.sock, server_hostname=self.name, session=session)
+        return self
+
+    def end_tls(self):
+        """close_notify in both directions; what follows is clear.  Data connections go on to resume the session."""
+        self.session = self.sock.session
+        self.sock = self.sock.unwrap()
+
+    def auth_tls(self, context, verb="AUTH TLS"):
+        self.expect(verb, 234)
+        return self.start_tls(context)
+
+    def prot_p(self):
+        self.expect("PBSZ 0", 200)
+        self.expect("PROT P", 200)
+        self.protect = True
+        return self
+
+    def secure_data(self, sock, session=None):
+        """TLS on a data connection.  session: what to resume instead of the control connection's."""
+        if session is None and self.resume:
+            session = getattr(self.sock, "session", None) or self.session
+        return self.context.wrap_socket(sock, server_hostname=self.name, session=session, suppress_ragged_eofs=False)
 
     def __enter__(self):
         return self
@@ -180,8 +250,9 @@ class Ftp:
             self.expect("PORT " + host_port(address), 200)
         return sock
 
-    def open(self, command, rest=0, active=False):
-        """The data connection of a transfer command after its 150, or the reply that came instead."""
+    def open(self, command, rest=0, active=False, clear=False):
+        """The data connection of a transfer command after its 150, or the reply that came instead.  clear: without the
+        TLS that PROT P asks for."""
         sock = self.active() if active else self.passive()
         if rest:
             self.expect("REST %d" % rest, 350)
@@ -194,6 +265,12 @@ class Ftp:
             sock, _ = listener.accept()
             listener.close()
             sock.settimeout(self.timeout)
+        if self.protect and not clear:
+            try:
+                sock = self.secure_data(sock)
+            except (ssl.SSLError, OSError):
+                sock.close()
+                raise
         return sock, r
 
     def read(self, command, rest=0, active=False):
@@ -203,6 +280,7 @@ class Ftp:
             raise AssertionError("%r: %r" % (command, self.last))
         with sock:
             data = read_all(sock)
+            finish(sock)
         self.last = self.reply()
         return data
 
@@ -220,7 +298,8 @@ class Ftp:
         with sock:
             try:
                 sock.sendall(data)
-            except ConnectionError:
+                finish(sock)
+            except (ConnectionError, ssl.SSLError):
                 pass
         return self.reply()
 

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 
+import certificates
 from cases import until
 from ftp import Ftp
 
@@ -165,9 +166,10 @@ def is_sanitized():
 
 class Daemon:
     """conf: lines of wharfd.conf that come first.  blocks: lines that come last.  expect: regular expressions of
-    complaints that this test causes.  The first user is the test's user; `fixture` makes anonymous files."""
+    complaints that this test causes.  The first user is the test's user; `fixture` makes anonymous files.
+    tls: with certificates, an ECDSA and an RSA one; AUTH TLS is on d.port, implicit TLS on d.tls_port."""
 
-    def __init__(self, mode="root", users=None, conf="", blocks="", expect=(), v6=False, listeners=None,
+    def __init__(self, mode="root", users=None, conf="", blocks="", expect=(), v6=False, listeners=None, tls=False,
                  defaults=True, ports=BLOCK, place=None, environment=None, nofile=None, prefix=(), sink=None):
         self.mode = mode
         self.users = [User()] if users is None else list(users)
@@ -177,7 +179,8 @@ class Daemon:
         if self.as_root and os.geteuid() != 0:
             raise RuntimeError("needs root")
         self.ports = Ports(ports)
-        self.port = self.ports.first
+        self.port, self.tls_port = self.ports.first, self.ports.first + 1
+        self.tls = tls
         self.host = "::1" if v6 else "127.0.0.1"
         self.folder = tempfile.mkdtemp(prefix="wharf-", dir=place or PLACE)
         os.chmod(self.folder, 0o755)
@@ -240,10 +243,43 @@ class Daemon:
         lines.append(conf)
         if listeners is None:
             listeners = [("main", "127.0.0.1", self.port), ("six", "::1", self.port)]
+        if self.tls:
+            lines += self._certificates(conf)
+            lines = [line.replace("${folder}", self.folder) for line in lines]
+            listeners = listeners + [("tls", "127.0.0.1", self.tls_port), ("tls six", "::1", self.tls_port)]
         for name, address, port in listeners:
-            lines.append('listener "%s" {\n\taddress = "%s"\n\tport = %d\n}' % (name, address, port))
+            lines.append('listener "%s" {\n\taddress = "%s"\n\tport = %d\n%s}' % (
+                name, address, port, "\ttls = implicit\n" if port == self.tls_port else ""))
         lines.append(blocks)
         self.write_conf("\n".join(line for line in lines if line) + "\n")
+
+    def _certificates(self, conf):
+        """The daemon's own copies, and the lines that name them; ${folder}/ca.pem is the CA that issued them."""
+        self.keep(certificates.authority().path, "ca.pem")
+        if "tls_certificate " in conf:
+            return []
+        names = []
+        for kind in ("ec", "rsa"):
+            pair = certificates.server(kind)
+            names.append((self.keep(pair.certificate, kind + ".pem"), self.keep(pair.key, kind + ".key")))
+        return ['tls_certificate = {"%s", "%s"}' % (names[0][0], names[1][0]),
+                'tls_key = {"%s", "%s"}' % (names[0][1], names[1][1])]
+
+    def keep(self, source, name):
+        """A copy of a file, or a text, in the daemon's folder, as its owner has it."""
+        path = os.path.join(self.folder, name)
+        if "\n" in source:
+            text = source
+        else:
+            with open(source) as f:
+                text = f.read()
+        with open(path + ".new", "w") as f:
+            f.write(text)
+        os.chmod(path + ".new", 0o600)
+        if os.geteuid() == 0:
+            os.chown(path + ".new", *self.owner)
+        os.replace(path + ".new", path)
+        return path
 
     def write_conf(self, text):
         with open(self.conf_path, "w") as f:
@@ -358,6 +394,29 @@ class Daemon:
         name = name or self.users[0].name
         password = "test@" if name == "anonymous" else next(u.password for u in self.users if u.name == name)
         f = self.ftp(**how).login(name, password)
+        f.expect("TYPE I", 200)
+        return f
+
+    def secure(self, context=None, implicit=False, **how):
+        """A new connection with TLS on it."""
+        context = context or certificates.context()
+        how.setdefault("host", self.host)
+        if implicit:
+            return Ftp(self.tls_port, context=context, **how)
+        f = Ftp(self.port, **how)
+        try:
+            return f.auth_tls(context)
+        except BaseException:
+            f.close()
+            raise
+
+    def login_tls(self, name=None, context=None, implicit=False, protect=True, **how):
+        """The same as login(), over TLS, with PROT P."""
+        name = name or self.users[0].name
+        password = "test@" if name == "anonymous" else next(u.password for u in self.users if u.name == name)
+        f = self.secure(context, implicit, **how).login(name, password)
+        if protect and not implicit:
+            f.prot_p()
         f.expect("TYPE I", 200)
         return f
 
