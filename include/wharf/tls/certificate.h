@@ -28,7 +28,7 @@ struct certificate {
  * Reads a certificate (the first of the text) and its chain, and its key from `key`, or from the
  * same text where key.p is NULL.  Returns 0; CERTIFICATE_WRONG, with what is wrong appended to
  * `why` (without a file's name), and *key_is_wrong telling which of the two texts it is; or
- * -ENOMEM.  certificate_deinit() frees in any case.
+ * -ENOMEM.  What was read until then stays in *out, and certificate_deinit() frees in any case.
  */
 enum { CERTIFICATE_WRONG = 1 };
 int certificate_read(struct slice pem, struct slice key, struct certificate *out, struct buf *why,
@@ -55,9 +55,9 @@ void certificate_fingerprint(const X509 *leaf, struct buf *out);
 enum certificate_key { CERTIFICATE_ECDSA, CERTIFICATE_RSA };
 
 /*
- * Makes a key (P-256 or 2048 bits) and a self-signed certificate for these names (DNS names, or
- * addresses), valid from now (seconds since 1970) for so many days, and appends both as PEM.
- * Returns 0, -EINVAL for a name that is none, or -ENOMEM.
+ * Makes a key (P-256 or 2048 bits) and a self-signed certificate for these names (DNS names in
+ * ASCII, or addresses), valid from now (seconds since 1970) for so many days, and appends both as
+ * PEM.  The caller wipes the key.  Returns 0, -EINVAL for a name that is none, or -ENOMEM.
  */
 int certificate_make(const struct slice *names, size_t n, enum certificate_key kind, int64_t now,
 		     unsigned days, struct buf *certificate, struct buf *key);
