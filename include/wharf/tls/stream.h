@@ -53,6 +53,9 @@ struct slice tls_unread(const struct tls *t);
 int tls_handshake(struct tls *t);
 /* Up to n bytes (decrypted); 0: close_notify has come; else an enum tls_result. */
 ssize_t tls_read(struct tls *t, void *to, size_t n);
+/* Whether bytes that came from the socket are in hand, so that reading again need not wait for it.
+ */
+bool tls_has_more(const struct tls *t);
 /* Encrypts all n bytes into what waits.  0, or TLS_BROKEN, or -ENOMEM as TLS_BROKEN. */
 int tls_write(struct tls *t, const void *bytes, size_t n);
 /* Appends close_notify to what waits; nothing may be written behind it. */
