@@ -22,6 +22,17 @@ forget_channel(struct ftp_session *s)
 	s->data = DATA_NONE;
 }
 
+/*
+ * TLS sessions are resumed by tickets that some clients use once only, so that each data connection
+ * wants its own (attacks B10).  It goes before the reply: who has read that has the ticket.
+ */
+static void
+send_ticket(struct ftp_session *s)
+{
+	if (s->secure && s->protect)
+		s->world->ticket(s);
+}
+
 static void
 set_active(struct ftp_session *s, const struct sockaddr_storage *to)
 {
@@ -31,6 +42,7 @@ set_active(struct ftp_session *s, const struct sockaddr_storage *to)
 	}
 	s->world->active(s, to);
 	s->data = DATA_ACTIVE;
+	send_ticket(s);
 	reply(s, 200, "OK.");
 }
 
@@ -109,6 +121,7 @@ listen_for_data(struct ftp_session *s, struct sockaddr_storage *announce)
 		return false;
 	}
 	s->data = DATA_PASSIVE;
+	send_ticket(s);
 	return true;
 }
 

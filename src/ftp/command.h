@@ -18,9 +18,17 @@
 #define SESSION_QUEUE_MAX   65536 /* bytes of lines that wait */
 #define SESSION_SECRET_MAX  512   /* bytes of a password */
 #define SESSION_UNKNOWN_MAX 10    /* verbs that are not FTP's, before the login */
+#define TLS_WANTED          "Log in over TLS: send AUTH TLS first."
 
 enum command_argument { ARG_NONE, ARG_ANY, ARG_TEXT, ARG_PATH, ARG_PATH_OPT };
-enum command_needs { NEEDS_ANYONE, NEEDS_USER, NEEDS_DATA };
+enum command_needs {
+	NEEDS_ANYONE,
+	NEEDS_TLS,
+	NEEDS_PRIVACY,
+	NEEDS_USER, /* from here on a login */
+	NEEDS_USER_TLS,
+	NEEDS_DATA,
+};
 enum command_during { DURING_LATER, DURING_AT_ONCE };
 
 #define RIGHT_NONE      0
@@ -94,6 +102,13 @@ void finish(struct ftp_session *s);
 void session_go_on(struct ftp_session *s);
 /* The same, after an answer of the world: the last line of each ftp_session_*() that brings one. */
 void session_answered(struct ftp_session *s);
+/* 220. */
+void session_greet(struct ftp_session *s);
+/* Forgets the login and all that commands have set, as after the connect (REIN, AUTH). */
+void session_reset(struct ftp_session *s);
+/* Whether something came behind the line that runs: bytes of the same piece, lines in the queue, or
+ * the beginning of one. */
+bool session_has_more(const struct ftp_session *s);
 /* The error of an R_* answer, or 0. */
 int answer_error(const struct message *m);
 /* What to do with R_DONE where success is one reply: 250, or the one for its error. */
@@ -127,6 +142,15 @@ void reply_aborts(struct ftp_session *s);
 void transfer_free(struct ftp_session *s);
 /* STAT <path>: a listing on the control connection. */
 void transfer_status(struct ftp_session *s, struct slice arg);
+/* Whether AUTH can succeed. */
+bool tls_is_served(struct ftp_session *s);
+/* Whether that word of require_tls lets nobody log in without TLS. */
+bool tls_is_wanted_for_login(int require_tls);
+/* What TLS has to do with a row of the table.  Returns false when it was refused, and the reply
+ * sent. */
+bool tls_allows(struct ftp_session *s, const struct command *c, struct slice arg);
+/* TLS from the first byte: 220 comes after it. */
+void tls_begin_implicit(struct ftp_session *s);
 /* Forgets REST and RANG. */
 void restart_reset(struct ftp_session *s);
 /* Wipes the secret and what a source said. */

@@ -66,7 +66,7 @@ add_hash_feature(struct buf *b, const struct ftp_session *s)
 	buf_add_str(b, "\r\n");
 }
 
-/* RFC 2389 §3.  The same before and after the login: clients ask early. */
+/* RFC 2389 §3.  The same before and after AUTH and the login: clients ask early. */
 void
 do_feat(struct ftp_session *s, struct slice arg)
 {
@@ -83,7 +83,7 @@ do_feat(struct ftp_session *s, struct slice arg)
 			buf_add_str(&b, " MLST ");
 			facts_format_names(&b, FACT_ALL, s->facts);
 			buf_add_str(&b, "\r\n");
-		} else {
+		} else if (c[i].needs != NEEDS_TLS || tls_is_served(s)) {
 			add_feature(&b, c[i].feature);
 		}
 	}
@@ -242,7 +242,9 @@ status(struct ftp_session *s)
 	buf_add_str(&b, "\r\n Logged in as ");
 	/* Names were checked at USER: they hold no control bytes. */
 	buf_add_str(&b, s->user);
-	buf_printf(&b, "\r\n TYPE %s, STRU F, MODE S\r\n", s->ascii ? "A" : "I");
+	buf_printf(&b, "\r\n Control connection %s, data connections %s\r\n",
+		   s->secure ? "over TLS" : "clear", s->protect ? "over TLS" : "clear");
+	buf_printf(&b, " TYPE %s, STRU F, MODE S\r\n", s->ascii ? "A" : "I");
 	if (s->transfer)
 		buf_printf(&b, " %s: %llu bytes so far\r\n",
 			   s->running ? s->running->verb.p : "Transfer",

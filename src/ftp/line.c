@@ -32,6 +32,12 @@ line_reader_deinit(struct line_reader *r)
 	buf_deinit(&r->text);
 }
 
+bool
+line_reader_is_between(const struct line_reader *r)
+{
+	return r->ended || (r->seen == 0 && r->telnet == AT_DATA && !r->cr && !r->swallow);
+}
+
 static void
 line_begin(struct line_reader *r)
 {

@@ -80,15 +80,36 @@ next_source(struct ftp_session *s)
 	return -1;
 }
 
+/*
+ * Whether the client's certificate alone lets in whom USER named.  A certificate that names
+ * anonymous is none of those: no source knows him.
+ */
+static bool
+is_by_certificate(const struct ftp_session *s)
+{
+	return s->certified && !s->settings->tls_client_password && !is_anonymous(s);
+}
+
+/* Whom a certificate names is that user, and nobody else: not anonymous either. */
+static bool
+is_another_than_certified(const struct ftp_session *s)
+{
+	return s->certified && strcmp(s->user, s->certified) != 0;
+}
+
 static void
 ask_source(struct ftp_session *s, enum word_source source, struct slice secret)
 {
 	s->waits = WAIT_LOGIN;
 	s->login = LOGIN_JUDGING;
-	s->world->login(s, source, slice_of(s->user), secret);
+	if (is_by_certificate(s))
+		s->world->login_certified(s, source, slice_of(s->user));
+	else
+		s->world->login(s, source, slice_of(s->user), secret);
 }
 
-/* The answer comes when the delay since PASS is over, never sooner. */
+/* The answer comes when the delay since PASS (or USER, where a certificate decides) is over, never
+ * sooner. */
 static void
 fail(struct ftp_session *s)
 {
@@ -117,6 +138,30 @@ try_next(struct ftp_session *s)
 		ask_source(s, (enum word_source)source, slice_of(s->secret));
 }
 
+/* What follows USER: a source's prompt, 331, or what the certificate says. */
+static void
+begin_login(struct ftp_session *s)
+{
+	s->login = LOGIN_NAMED;
+	s->sources_tried = 0;
+	s->judged_since = s->world->now(s);
+	if (is_another_than_certified(s)) {
+		fail(s);
+	} else if (is_by_certificate(s)) {
+		try_next(s);
+	} else if (is_anonymous(s)) {
+		reply(s, 331, "Any password will do, customarily your e-mail address.");
+	} else if (s->settings->sources.n && s->settings->sources.item[0] == WORD_source_pam &&
+		   is_sane_name(slice_of(s->user))) {
+		/* PAM comes first for every name, so that it asks in its own words tells nothing of
+		 * the name. */
+		s->sources_tried = 1;
+		ask_source(s, WORD_source_pam, SLICE_NULL);
+	} else {
+		reply(s, 331, PASSWORD_REQUIRED);
+	}
+}
+
 void
 do_user(struct ftp_session *s, struct slice arg)
 {
@@ -135,21 +180,11 @@ do_user(struct ftp_session *s, struct slice arg)
 	login_forget(s);
 	free(s->user);
 	s->user = slice_dup(arg);
-	s->login = LOGIN_NAMED;
-	s->sources_tried = 0;
-	if (!s->user) {
+	if (s->user) {
+		begin_login(s);
+	} else {
 		s->login = LOGIN_NONE;
 		reply(s, 451, "Out of resources, try again later.");
-	} else if (is_anonymous(s)) {
-		reply(s, 331, "Any password will do, customarily your e-mail address.");
-	} else if (s->settings->sources.n && s->settings->sources.item[0] == WORD_source_pam &&
-		   is_sane_name(slice_of(s->user))) {
-		/* PAM comes first for every name, so that it asks in its own words tells nothing of
-		 * the name. */
-		s->sources_tried = 1;
-		ask_source(s, WORD_source_pam, SLICE_NULL);
-	} else {
-		reply(s, 331, PASSWORD_REQUIRED);
 	}
 }
 
@@ -227,7 +262,7 @@ ftp_session_judged(struct ftp_session *s, enum auth_verdict verdict, struct slic
 	}
 	/* A source that PASS has not been shown to yet says no at once: the client learns it after
 	 * PASS. */
-	if (!s->secret) {
+	if (!s->secret && !is_by_certificate(s)) {
 		if (verdict == AUTH_NO)
 			s->sources_tried = s->settings->sources.n;
 		s->login = LOGIN_NAMED;
@@ -247,7 +282,10 @@ ftp_session_delayed(struct ftp_session *s)
 	if (s->closing || s->waits != WAIT_DELAY)
 		return;
 	s->login = LOGIN_NONE;
-	s->world->log_login(s, slice_of(s->user), false, "wrong name or password");
+	s->world->log_login(s, slice_of(s->user), false,
+			    is_another_than_certified(s) ? "not the user of the certificate"
+			    : is_by_certificate(s) ? "no source lets the certificate's user in"
+						   : "wrong name or password");
 	finish(s);
 	if (s->failures >= s->settings->login_tries)
 		ftp_session_expire(s, "Too many failed logins.");
@@ -256,10 +294,13 @@ ftp_session_delayed(struct ftp_session *s)
 	session_answered(s);
 }
 
-/* 230, with what the source and the administrator have to say before it. */
+/* 230, with what the source and the administrator have to say before it; 232 where a certificate
+ * was the proof (RFC 2228 §3). */
 static void
 reply_welcome(struct ftp_session *s)
 {
+	unsigned code = is_by_certificate(s) ? 232 : 230;
+	const char *last = code == 232 ? "Logged in by certificate." : "Logged in.";
 	struct buf text = BUF_INIT;
 	struct buf b = BUF_INIT;
 
@@ -270,12 +311,24 @@ reply_welcome(struct ftp_session *s)
 	if (text.len && text.data[text.len - 1] == '\n')
 		text.len--;
 	if (text.len)
-		reply_add_lines(&b, 230, "Welcome.", buf_slice(&text), "Logged in.");
+		reply_add_lines(&b, code, "Welcome.", buf_slice(&text), last);
 	else
-		buf_add_str(&b, "230 Logged in.\r\n");
-	reply_raw(s, 230, &b);
+		buf_printf(&b, "%u %s\r\n", code, last);
+	reply_raw(s, code, &b);
 	buf_deinit(&text);
 	buf_deinit(&b);
+}
+
+/* The attempt ends without counting as a failure: the proof was right. */
+static void
+refuse(struct ftp_session *s, const char *text)
+{
+	login_forget(s);
+	s->world->log_login(s, slice_of(s->user), false, text);
+	s->login = LOGIN_NONE;
+	reply(s, 530, "%s", text);
+	finish(s);
+	session_answered(s);
 }
 
 void
@@ -283,6 +336,12 @@ ftp_session_logged_in(struct ftp_session *s, struct slice user, const struct set
 {
 	if (s->closing || s->waits != WAIT_LOGIN)
 		return;
+	/* Only now his groups' settings are known. */
+	if (!s->secure && tls_is_wanted_for_login(settings->require_tls)) {
+		s->world->logout(s);
+		refuse(s, TLS_WANTED);
+		return;
+	}
 	char *name = slice_dup(user);
 	char *cwd = strdup("/");
 	if (!name || !cwd) {
@@ -323,12 +382,7 @@ ftp_session_refused(struct ftp_session *s, enum login_refusal why)
 					    ? why
 					    : REFUSED_POLICY];
 
-	login_forget(s);
-	s->world->log_login(s, slice_of(s->user), false, text);
-	s->login = LOGIN_NONE;
-	reply(s, 530, "%s", text);
-	finish(s);
-	session_answered(s);
+	refuse(s, text);
 }
 
 void
@@ -336,28 +390,6 @@ do_acct(struct ftp_session *s, struct slice arg)
 {
 	(void)arg;
 	reply(s, 202, "No account is needed here.");
-}
-
-/* RFC 959 §4.1.1: as after the connect.  EPSV ALL holds on: it was a promise to the way between
- * (attacks A10). */
-void
-do_rein(struct ftp_session *s, struct slice arg)
-{
-	(void)arg;
-	s->world->logout(s);
-	s->world->disconnect(s);
-	login_forget(s);
-	free(s->user);
-	free(s->cwd);
-	free(s->copy_from);
-	s->user = s->cwd = s->copy_from = NULL;
-	s->login = LOGIN_NONE;
-	s->data = DATA_NONE;
-	s->ascii = true;
-	s->facts = FACT_ALL;
-	s->hash_algorithm = 0;
-	restart_reset(s);
-	reply(s, 220, "%s", s->settings->banner);
 }
 
 void
@@ -369,7 +401,7 @@ do_quit(struct ftp_session *s, struct slice arg)
 	s->world->hang_up(s, true);
 }
 
-/* RFC 7151 §3: with one host served, every well-formed name is that host. */
+/* RFC 7151 §3. */
 void
 do_host(struct ftp_session *s, struct slice arg)
 {
@@ -384,5 +416,8 @@ do_host(struct ftp_session *s, struct slice arg)
 			return;
 		}
 	}
-	reply(s, 220, "%s", s->settings->banner);
+	if (s->world->host(s, arg))
+		session_greet(s);
+	else
+		reply(s, 504, "No such host here.");
 }

@@ -40,7 +40,39 @@ ftp_session_init(struct ftp_session *s, const struct ftp_world *world,
 void
 ftp_session_start(struct ftp_session *s)
 {
+	if (s->settings->tls == WORD_tls_implicit)
+		tls_begin_implicit(s);
+	else
+		session_greet(s);
+}
+
+void
+session_greet(struct ftp_session *s)
+{
+	s->greeted = true;
 	reply(s, 220, "%s", s->settings->banner);
+}
+
+/* RFC 959 §4.1.1.  EPSV ALL holds on: it was a promise to the way between (attacks A10); and so
+ * does the count of failures. */
+void
+session_reset(struct ftp_session *s)
+{
+	s->world->logout(s);
+	s->world->disconnect(s);
+	login_forget(s);
+	free(s->user);
+	free(s->cwd);
+	free(s->rename_from);
+	free(s->copy_from);
+	s->user = s->cwd = s->rename_from = s->copy_from = NULL;
+	s->login = LOGIN_NONE;
+	s->data = DATA_NONE;
+	s->ascii = true;
+	s->facts = FACT_ALL;
+	s->hash_algorithm = 0;
+	s->idle_timeout = s->settings->idle_timeout;
+	restart_reset(s);
 }
 
 void
@@ -52,6 +84,7 @@ ftp_session_deinit(struct ftp_session *s)
 	line_reader_deinit(&s->lines);
 	buf_deinit(&s->queue);
 	free(s->user);
+	free(s->certified);
 	free(s->cwd);
 	free(s->rename_from);
 	free(s->copy_from);
@@ -106,7 +139,7 @@ resolve_path(struct ftp_session *s, struct slice arg, char **out)
 static bool
 may_run(struct ftp_session *s, const struct command *c, struct slice arg)
 {
-	if (c->needs != NEEDS_ANYONE && s->login != LOGIN_DONE) {
+	if (c->needs >= NEEDS_USER && s->login != LOGIN_DONE) {
 		reply(s, 530, "Log in with USER and PASS.");
 		return false;
 	}
@@ -118,7 +151,7 @@ may_run(struct ftp_session *s, const struct command *c, struct slice arg)
 		reply(s, 501, "%s needs an argument.", c->verb.p);
 		return false;
 	}
-	if (c->right && !require_right(s, c->right))
+	if ((c->right && !require_right(s, c->right)) || !tls_allows(s, c, arg))
 		return false;
 	if (c->needs == NEEDS_DATA && s->data == DATA_NONE) {
 		reply(s, 425, "Use PASV, EPSV, PORT or EPRT first.");
@@ -314,9 +347,18 @@ session_answered(struct ftp_session *s)
 	session_go_on(s);
 }
 
+bool
+session_has_more(const struct ftp_session *s)
+{
+	return s->behind || s->queue_at < s->queue.len || !line_reader_is_between(&s->lines);
+}
+
 int
 ftp_session_input(struct ftp_session *s, const char *bytes, size_t n)
 {
+	/* The world reads no clear bytes after AUTH: they would be commands inside TLS. */
+	if (!CHECK(s->waits != WAIT_TLS))
+		return -EPROTO;
 	for (;;) {
 		struct slice line = SLICE_NULL;
 		size_t used;
@@ -327,6 +369,7 @@ ftp_session_input(struct ftp_session *s, const char *bytes, size_t n)
 			break;
 		bytes += used;
 		n -= used;
+		s->behind = n;
 		if (s->waits == WAIT_NONE && s->queue.len == 0)
 			run_line(s, (enum line_result)r, line);
 		else if (is_at_once(s, (enum line_result)r, line))
@@ -336,6 +379,7 @@ ftp_session_input(struct ftp_session *s, const char *bytes, size_t n)
 		if (buf_error(&s->queue) < 0)
 			return -ENOMEM;
 	}
+	s->behind = 0;
 	session_go_on(s);
 	return 0;
 }
@@ -451,7 +495,9 @@ ftp_session_expire(struct ftp_session *s, const char *why)
 {
 	if (s->closing)
 		return;
-	reply(s, 421, "%s", why);
 	s->closing = true;
-	s->world->hang_up(s, true);
+	/* In the middle of a handshake nothing can be said. */
+	if (s->waits != WAIT_TLS)
+		reply(s, 421, "%s", why);
+	s->world->hang_up(s, s->waits != WAIT_TLS);
 }

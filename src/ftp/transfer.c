@@ -52,6 +52,7 @@ transfer_begin(struct ftp_session *s, bool upload)
 		.kind = upload ? TRANSFER_RECEIVE : TRANSFER_SEND_FILE,
 		.fd = -1,
 		.ascii = s->ascii,
+		.protect = s->protect,
 		.length = UINT64_MAX,
 		.rate = upload ? s->settings->upload_rate : s->settings->download_rate,
 	};
@@ -207,9 +208,9 @@ opened_for_writing(struct ftp_session *s, struct message *m)
 		reply(s, 554, "The file ends before the offset of %s.", ranged ? "RANG" : "REST");
 		transfer_end(s);
 		return;
-	} else if (offset || ranged) {
+	} else {
 		t->plan.offset = offset;
-		t->plan.cut = !ranged;
+		t->plan.cut = !ranged && (offset || t->plan.protect);
 		t->plan.length = ranged ? s->range_end - s->range_start + 1 : UINT64_MAX;
 	}
 	start(s);
@@ -297,6 +298,10 @@ do_stor(struct ftp_session *s, struct slice arg)
 {
 	bool whole = s->restart == 0 && s->range_start > s->range_end;
 
+	/* Over TLS the file is cut when the data connection's handshake is done, not sooner: where
+	 * that fails the file is as it was (attacks B10). */
+	unsigned truncate = whole && !s->protect ? OPEN_TRUNCATE : 0;
+
 	(void)arg;
 	uint64_t offset = s->range_start <= s->range_end ? s->range_start : s->restart;
 	if (!may_restart(s))
@@ -305,7 +310,7 @@ do_stor(struct ftp_session *s, struct slice arg)
 		restart_reset(s);
 		return;
 	}
-	upload(s, (whole ? OPEN_TRUNCATE : 0) | (offset ? 0 : OPEN_CREATE), false);
+	upload(s, truncate | (offset ? 0 : OPEN_CREATE), false);
 }
 
 /* REST says nothing about an append (attacks E15): it is dropped. */

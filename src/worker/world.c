@@ -46,6 +46,31 @@ world_delay(struct ftp_session *ftp, uint64_t milliseconds)
 	s->delay_until = uv_now(&s->worker->loop) + (milliseconds ? milliseconds : 1);
 }
 
+/* No certificate reaches the worker, so nothing of TLS is asked. */
+static bool
+world_can_secure(struct ftp_session *ftp)
+{
+	(void)ftp;
+	return false;
+}
+
+/* And every name is the one host's. */
+static bool
+world_host(struct ftp_session *ftp, struct slice name)
+{
+	(void)ftp;
+	(void)name;
+	return true;
+}
+
+static int
+world_required(struct ftp_session *ftp, struct slice user)
+{
+	(void)ftp;
+	(void)user;
+	return -1;
+}
+
 static void
 world_ask(struct ftp_session *ftp, struct message *m)
 {
@@ -219,6 +244,9 @@ const struct ftp_world session_world = {
 	.hang_up = world_hang_up,
 	.now = world_now,
 	.delay = world_delay,
+	.can_secure = world_can_secure,
+	.host = world_host,
+	.required = world_required,
 	.ask = world_ask,
 	.login = world_login,
 	.login_answer = world_login_answer,

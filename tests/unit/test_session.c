@@ -256,11 +256,37 @@ w_log_transfer(struct ftp_session *s, const struct transfer_record *record)
 	assert_true(record->command.n > 0);
 }
 
+static bool
+w_no(struct ftp_session *s)
+{
+	(void)s;
+	return false;
+}
+
+static bool
+w_host(struct ftp_session *s, struct slice name)
+{
+	(void)s;
+	return !slice_equal(name, SLICE("nobody.example"));
+}
+
+static int
+w_required(struct ftp_session *s, struct slice user)
+{
+	(void)s;
+	(void)user;
+	return -1;
+}
+
+/* A world without TLS; test_security.c has one with it. */
 static const struct ftp_world world_ops = {
 	.reply = w_reply,
 	.hang_up = w_hang_up,
 	.now = w_now,
 	.delay = w_delay,
+	.can_secure = w_no,
+	.host = w_host,
+	.required = w_required,
 	.ask = w_ask,
 	.login = w_login,
 	.login_answer = w_login_answer,
@@ -558,7 +584,7 @@ test_states(void **state)
 	/* Before the login every verb that needs one is refused alike, and tells nothing (attacks
 	 * C14). */
 #define COMMAND(verb, argument, needs, right, during, handler, feature, help)                     \
-	if (strcmp(#needs, "ANYONE") != 0) {                                                      \
+	if (strncmp(#needs, "USER", 4) == 0 || strcmp(#needs, "DATA") == 0) {                     \
 		run_script(                                                                       \
 			"u",                                                                      \
 			SCRIPT{HELLO, "> " #verb " x", "< 530 Log in with USER and PASS.", NULL}, \
@@ -653,6 +679,7 @@ static const char *const info[] = {LOGIN,
 				   "< 211-*",
 				   "<  From 127.0.0.1",
 				   "<  Logged in as demo",
+				   "<  Control connection clear, data connections clear",
 				   "<  TYPE A*",
 				   "<  No data*",
 				   "< 211 End",
@@ -861,14 +888,14 @@ static const char *const interrupted[] = {
 	/* STAT tells of a transfer that 150 has announced, not sooner; every ABOR has its reply
 	   (attacks C20). */
 	"> PASV", "< 227 *", "! hold", "> RETR file", "> STAT", "! connect", "< 150 *", "< 211-*",
-	"<  From*", "<  Logged*", "<  TYPE I*", "<  RETR: 42 bytes so far", "< 211 End", "> ABOR",
-	"< 426 *", "< 226 *", "> PASV", "< 227 *", "! hold", "> RETR file", "! connect", "< 150 *",
-	"> NOOP", "! twice", "< 426 *", "< 226 *", "< 226 *", "< 200 *", "! hold", "> HASH /file",
-	"> STAT", "! go", "< 213 SHA-256 0-999 abcd /file", "< 211-*", "<  *", "<  *", "<  *",
-	"<  *", "< 211 *", "! hold", "> HASH /file", "! tick", "< 213-Working", "<  7 bytes so far",
-	"> ABOR", "! go", "< 213 Ended*", "< 226 *", "> PASV", "< 227 *", "! hold", "> STOR x",
-	"! connect", "! answer", "< 150 *", "! full", "< 452 *", "> PASV", "< 227 *", "! hold",
-	"> RETR file", "! connect", "< 150 *", "! reset", "< 426 *",
+	"<  From*", "<  Logged*", "<  Control*", "<  TYPE I*", "<  RETR: 42 bytes so far",
+	"< 211 End", "> ABOR", "< 426 *", "< 226 *", "> PASV", "< 227 *", "! hold", "> RETR file",
+	"! connect", "< 150 *", "> NOOP", "! twice", "< 426 *", "< 226 *", "< 226 *", "< 200 *",
+	"! hold", "> HASH /file", "> STAT", "! go", "< 213 SHA-256 0-999 abcd /file", "< 211-*",
+	"<  *", "<  *", "<  *", "<  *", "<  *", "< 211 *", "! hold", "> HASH /file", "! tick",
+	"< 213-Working", "<  7 bytes so far", "> ABOR", "! go", "< 213 Ended*", "< 226 *", "> PASV",
+	"< 227 *", "! hold", "> STOR x", "! connect", "! answer", "< 150 *", "! full", "< 452 *",
+	"> PASV", "< 227 *", "! hold", "> RETR file", "! connect", "< 150 *", "! reset", "< 426 *",
 	/* What was refused leaves no REST behind. */
 	"> REST 5", "< 350 *", "> RETR file", "< 425 *", "> PASV", "< 227 *", "> RETR file",
 	"< 150 *(1000 bytes).", "< 226 *", "> PASV", "< 227 *", "> REST 5", "< 350 *", "> STOR new",
@@ -1114,6 +1141,10 @@ test_feat(void **state)
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		if (!strstr(text, wanted[i]))
 			fail_msg("FEAT lacks %s: %s", wanted[i], text);
+	/* Without a certificate nothing is said of TLS. */
+	assert_null(strstr(text, "AUTH"));
+	assert_null(strstr(text, "PBSZ"));
+	assert_null(strstr(text, "PROT"));
 	free(text);
 	world_deinit(&w);
 }

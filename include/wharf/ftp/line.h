@@ -49,6 +49,9 @@ struct line_reader {
 void line_reader_init(struct line_reader *r, size_t max);
 void line_reader_deinit(struct line_reader *r);
 
+/* Whether no byte of a line has come that is not handed out yet. */
+bool line_reader_is_between(const struct line_reader *r);
+
 /*
  * Takes bytes up to the end of at most one line.  *used is how many of the n were taken; the caller
  * feeds the rest again.  *line is the line; for LINE_TOO_LONG and LINE_BAD it is up to LINE_HEAD

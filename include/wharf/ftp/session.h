@@ -110,8 +110,11 @@ struct ftp_world {
 	void (*unsecure)(struct ftp_session *s);
 	/* Gives the client one more ticket, for the data connection to come. */
 	void (*ticket)(struct ftp_session *s);
-	/* The client means the host of that name (RFC 7151).  false: nobody serves it, or SNI has
-	 * said another one. */
+	/*
+	 * The client means the host of that name (RFC 7151), which is well-formed and written as he
+	 * wrote it, an address in brackets too.  false: nobody serves it, or SNI has said another
+	 * one.  An empty name: he means none any more (REIN).
+	 */
 	bool (*host)(struct ftp_session *s, struct slice name);
 	/* What require_tls says in the block of that user, an enum word_require_tls; -1 where there
 	 * is none. */
@@ -260,7 +263,8 @@ struct ftp_session {
 };
 
 /*
- * Life.  The settings must hold until ftp_session_logged_in() or the end.  start() sends 220.
+ * Life.  The settings must hold until ftp_session_logged_in() or the end.  start() sends 220, where
+ * tls is implicit after it has asked for TLS.
  * deinit() frees what the session holds and asks nothing of the world.
  */
 void ftp_session_init(struct ftp_session *s, const struct ftp_world *world,
@@ -269,14 +273,18 @@ void ftp_session_init(struct ftp_session *s, const struct ftp_world *world,
 void ftp_session_start(struct ftp_session *s);
 void ftp_session_deinit(struct ftp_session *s);
 
-/* Bytes of the control connection.  Returns 0, or a negative errno that ends the session. */
+/*
+ * Bytes of the control connection.  Returns 0, or a negative errno that ends the session: -EPROTO
+ * for clear bytes between AUTH's reply and ftp_session_secured().
+ */
 int ftp_session_input(struct ftp_session *s, const char *bytes, size_t n);
 /* Whether the control connection shall be read now. */
 bool ftp_session_wants_input(const struct ftp_session *s);
 /* The client closed its end (FIN): what was sent is still answered, then the session ends. */
 void ftp_session_input_ended(struct ftp_session *s);
 
-/* TLS is on the control connection. */
+/* TLS is on the control connection.  All that was said and set in clear is forgotten, but for HOST
+ * and EPSV ALL. */
 void ftp_session_secured(struct ftp_session *s, const struct tls_client *client);
 
 /* The world's answers.  m has id MSG_R_*; its fd, if any, becomes the session's. */
