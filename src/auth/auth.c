@@ -72,6 +72,18 @@ auth_answer(struct auth *a, uint64_t session, enum auth_verdict verdict, struct 
 	wire_send(&a->worker, &result);
 }
 
+bool
+auth_takes_certificates(const struct auth *a)
+{
+	bool takes = a->settings.tls_client_user != WORD_tls_client_user_none &&
+		     !a->settings.tls_client_password;
+
+	if (!takes)
+		LOG(WARNING, "a worker asked for a login by certificate, which the configuration "
+			     "does not allow");
+	return takes;
+}
+
 void
 auth_wipe(struct wire *w)
 {

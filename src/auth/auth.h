@@ -45,6 +45,11 @@ void auth_take_common(struct auth *a, struct message *m);
 
 /* Tells the worker; and the monitor, when nobody else will be asked and the login failed. */
 void auth_answer(struct auth *a, uint64_t session, enum auth_verdict verdict, struct slice text);
+/*
+ * Whether the worker's word that a client certificate names a user may stand for his password.  The
+ * configuration says so, not the worker: else one that was broken into could be anybody.
+ */
+bool auth_takes_certificates(const struct auth *a);
 /* Wipes what a message with a secret left in the channel's buffer. */
 void auth_wipe(struct wire *w);
 

@@ -40,6 +40,7 @@ struct login {
 	struct talk talk;
 	pam_handle_t *pam;
 	char user[NAME_MAX_BYTES + 1];
+	bool refused; /* by certificate, where the configuration does not take those */
 	int status;   /* the last PAM code, for pam_end() */
 	bool granted; /* pam_setcred() was, so that it is taken back */
 	bool open;    /* the PAM session is */
@@ -102,6 +103,8 @@ await_login(struct login *l)
 			l->user[0] = '\0';
 		l->talk.has_secret = fits;
 	}
+	l->talk.certified = r == 0 && m.a_login.proof == PROOF_CERTIFICATE;
+	l->refused = l->talk.certified && !auth_takes_certificates(a);
 	auth_wipe(&a->worker);
 	return r > 0 ? -EPIPE : r;
 }
@@ -135,7 +138,8 @@ authenticate(struct login *l)
 		memcpy(&item, &delay, sizeof(item));
 		l->status = pam_set_item(l->pam, PAM_FAIL_DELAY, item);
 	}
-	if (l->status == PAM_SUCCESS)
+	/* A certificate has proved who it is; whether he may come in PAM still says. */
+	if (l->status == PAM_SUCCESS && !l->talk.certified)
 		l->status = pam_authenticate(l->pam, PAM_DISALLOW_NULL_AUTHTOK);
 	/* A password that must be changed can't be changed by FTP: PAM_NEW_AUTHTOK_REQD is a
 	 * refusal like any other. */
@@ -270,7 +274,9 @@ admit(struct login *l, const char **against)
 {
 	const struct passwd *pw = NULL;
 
-	if (authenticate(l) == PAM_SUCCESS)
+	if (l->refused)
+		*against = "no logins by certificate";
+	else if (authenticate(l) == PAM_SUCCESS)
 		pw = find_welcome(l, against);
 	else
 		*against = pam_strerror(l->pam, l->status);
@@ -304,7 +310,7 @@ log_in(struct login *l)
 		LOG(INFO, "PAM refused a login", LOG_NUM("session", a->session),
 		    LOG_STR("user", l->user), LOG_STR("why", against));
 	if (!l->talk.abandoned || l->talk.answered)
-		auth_answer(a, a->session, known ? AUTH_NO : AUTH_UNKNOWN,
+		auth_answer(a, a->session, known || l->refused ? AUTH_NO : AUTH_UNKNOWN,
 			    buf_slice(&l->talk.text));
 	return false;
 }

@@ -60,6 +60,8 @@ ask(struct talk *t, const char *prompt)
 {
 	struct message m = {.id = MSG_L_PROMPT, .fd = -1};
 
+	if (t->certified)
+		return NULL;
 	collect(t, prompt);
 	m.l_prompt.session = t->auth->session;
 	m.l_prompt.text = buf_slice(&t->text);

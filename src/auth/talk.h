@@ -17,6 +17,7 @@ struct talk {
 	struct auth *auth;
 	char secret[SECRET_MAX + 1]; /* what came with A_LOGIN */
 	bool has_secret;             /* it was not used yet */
+	bool certified;              /* a certificate is the proof: the client is asked nothing */
 	bool answered;               /* a module got something of the client */
 	bool abandoned;              /* the client left while he was asked */
 	struct buf text;             /* messages of modules that the client was not told yet */

@@ -118,22 +118,45 @@ policy_against(const struct auth *a, const struct user *u)
 	return a->as_root && u->uid < a->settings.minimum_uid ? "uid below minimum_uid" : NULL;
 }
 
+/*
+ * Whom a client certificate names needs no password, but all else that a password's owner needs.
+ * No hash is taken for him: who bears the certificate may learn whether its user exists.
+ */
+static enum auth_verdict
+judge_certificate(struct checker *c, const struct user *u, const char *against)
+{
+	if (!auth_takes_certificates(c->auth) || against)
+		return AUTH_NO;
+	return u ? AUTH_OK : AUTH_UNKNOWN;
+}
+
+static enum auth_verdict
+judge_secret(struct checker *c, const struct user *u, const char *against,
+	     const struct a_login *login)
+{
+	bool usable = u && !against && login->proof == PROOF_SECRET;
+	bool right = is_right(c, usable ? u->hash : SLICE_NULL, login->secret);
+
+	return right ? AUTH_OK : u ? AUTH_NO : AUTH_UNKNOWN;
+}
+
 static void
 judge(struct checker *c, const struct message *m)
 {
 	const struct a_login *login = &m->a_login;
 	const struct user *u = c->users ? users_find(c->users, login->user) : NULL;
 	const char *against = u ? policy_against(c->auth, u) : NULL;
-	bool usable = u && !against && login->proof == PROOF_SECRET;
-	bool right = is_right(c, usable ? u->hash : SLICE_NULL, login->secret);
+	enum auth_verdict verdict = login->proof == PROOF_CERTIFICATE
+					    ? judge_certificate(c, u, against)
+					    : judge_secret(c, u, against, login);
 	uint64_t session = login->session;
 
 	if (against)
 		LOG(INFO, "a user of the users file may not log in", LOG_NUM("session", session),
 		    LOG_BYTES("user", u->name), LOG_STR("why", against));
 	auth_wipe(&c->auth->worker);
-	auth_answer(c->auth, session, right ? AUTH_OK : u ? AUTH_NO : AUTH_UNKNOWN, SLICE_NULL);
-	if (right && u)
+	auth_answer(c->auth, session, verdict, SLICE_NULL);
+	if (verdict == AUTH_OK)
 		send_identity(c->auth, session, u);
 }
 

@@ -6,7 +6,8 @@
  *monitor and the auth process alone.  As a worker it does what its client says, a line each, and
  *answers with lines:
  *
- *	users NAME SECRET | pam NAME SECRET | pam-ask NAME | secret TEXT | anonymous | active |
+ *	users NAME SECRET | users-certificate NAME | pam NAME SECRET | pam-ask NAME |
+ *	pam-certificate NAME | secret TEXT | anonymous | active |
  *logout illegal | crash | about | quit
  */
 #include <poll.h>
@@ -70,12 +71,13 @@ hang_up(struct client *c)
 }
 
 static void
-ask(struct wire *w, const struct client *c, const char *user, const char *secret)
+ask(struct wire *w, const struct client *c, const char *user, enum login_proof proof,
+    const char *secret)
 {
 	struct message m = {.id = MSG_A_LOGIN, .fd = -1};
 
-	m.a_login = (struct a_login){c->session, slice_of(user),
-				     secret ? PROOF_SECRET : PROOF_PROMPT, slice_of(secret)};
+	m.a_login = (struct a_login){c->session, slice_of(user), (uint8_t)proof,
+				     proof == PROOF_SECRET ? slice_of(secret) : SLICE_NULL};
 	if (wire_send(w, &m) < 0)
 		say(c, "no auth\n");
 }
@@ -108,21 +110,25 @@ about(const struct client *c)
 
 /* The name and secret of a login by PAM wait for the channel. */
 static char pam_user[64], pam_secret[64];
-static bool pam_with_secret;
+static enum login_proof pam_proof;
 
 static void
 obey(struct client *c, char *line)
 {
-	char word[16] = "", one[64] = "", two[64] = "";
+	char word[24] = "", one[64] = "", two[64] = "";
 	struct message m = {.fd = -1};
 
-	sscanf(line, "%15s %63s %63s", word, one, two);
+	sscanf(line, "%23s %63s %63s", word, one, two);
 	if (strcmp(word, "users") == 0) {
-		ask(&users, c, one, two);
-	} else if (strcmp(word, "pam") == 0 || strcmp(word, "pam-ask") == 0) {
+		ask(&users, c, one, PROOF_SECRET, two);
+	} else if (strcmp(word, "users-certificate") == 0) {
+		ask(&users, c, one, PROOF_CERTIFICATE, NULL);
+	} else if (strncmp(word, "pam", 3) == 0) {
 		strcpy(pam_user, one);
 		strcpy(pam_secret, two);
-		pam_with_secret = strcmp(word, "pam") == 0;
+		pam_proof = strcmp(word, "pam") == 0       ? PROOF_SECRET
+			    : strcmp(word, "pam-ask") == 0 ? PROOF_PROMPT
+							   : PROOF_CERTIFICATE;
 		send_plain(MSG_M_PAM, c);
 	} else if (strcmp(word, "secret") == 0) {
 		m.id = MSG_A_SECRET;
@@ -165,7 +171,7 @@ on_pam_channel(const struct message *m)
 	wire_deinit(&c->pam);
 	wire_init(&c->pam, m->fd, WIRE_WORKER, WIRE_AUTH);
 	c->pam.phase = WIRE_SERVING;
-	ask(&c->pam, c, pam_user, pam_with_secret ? pam_secret : NULL);
+	ask(&c->pam, c, pam_user, pam_proof, pam_secret);
 }
 
 static void

@@ -363,6 +363,36 @@ def test_deaths():
     shutil.rmtree(d.folder)
 
 
+CERTIFIED = "tls_client_user = cn\ntls_client_password = no\n"
+
+
+def test_certificates():
+    # Who a certificate names needs no password, and all else that a password's owner needs.
+    d = Daemon("sources = {users}\n" + CERTIFIED)
+    c = d.connect()
+    expect(c.ask("users-certificate alice"), "verdict ok")
+    expect_like(c.line(), "login alice .*")
+    c.ask("logout")
+    for name, verdict in (("nobody-such", "unknown"), ("locked", "no"), ("gone", "no")):
+        expect(c.ask(f"users-certificate {name}"), f"verdict {verdict}")
+    if ROOT:
+        expect(c.ask("users-certificate low"), "verdict no")
+    expect(c.ask("users alice wrong"), "verdict no")
+    expect_like(login(c, "alice"), "login alice .*")
+    c.close()
+    d.stop()
+    # The configuration says whether a certificate is enough, not the worker.
+    for options in ("", "tls_client_user = cn\n", "tls_client_password = no\n"):
+        d = Daemon("sources = {users}\n" + options)
+        c = d.connect()
+        for name in ("alice", "nobody-such"):
+            expect(c.ask(f"users-certificate {name}"), "verdict no")
+        expect(d.read_log().count("which the configuration does not allow"), 2)
+        expect_like(login(c, "alice"), "login alice .*")
+        c.close()
+        d.stop(expected=("which the configuration does not allow",))
+
+
 def test_signals():
     d = Daemon("sources = {users}\nxferlog = \"/tmp/wharfd-test-xferlog\"\n")
     os.rename(d.log, d.log + ".1")
@@ -401,6 +431,7 @@ def test_pam():
         pam_logins("yes")
         pam_logins("no")
         pam_waits()
+        pam_certificates()
         subprocess.run(["usermod", "-s", "/usr/sbin/nologin", PAM_USER], check=True)
         d = Daemon("sources = {users, pam}\n")
         c = d.connect()
@@ -414,6 +445,32 @@ def test_pam():
     finally:
         subprocess.run(["userdel", "-r", PAM_USER], stderr=subprocess.DEVNULL)
         os.unlink(f"/etc/pam.d/{PAM_SERVICE}")
+
+
+def pam_certificates():
+    for session in ("yes", "no"):
+        d = Daemon(f"sources = {{pam}}\npam_session = {session}\n" + CERTIFIED)
+        c = d.connect()
+        expect(c.ask(f"pam-certificate {PAM_USER}"), "verdict ok")
+        expect_like(c.line(), f"login {PAM_USER} .*")
+        c.ask("logout")
+        expect(c.ask("pam-certificate nobody-such"), "verdict unknown")
+        # Password aging and expiry count as they do with a password.
+        subprocess.run(["chage", "-d", "0", PAM_USER], check=True)
+        expect(c.ask(f"pam-certificate {PAM_USER}"), "verdict no")
+        subprocess.run(["chage", "-d", "20000", "-E", "1", PAM_USER], check=True)
+        expect(c.ask(f"pam-certificate {PAM_USER}"), "verdict no")
+        subprocess.run(["chage", "-E", "-1", PAM_USER], check=True)
+        expect(c.ask(f"pam-certificate {PAM_USER}"), "verdict ok")
+        expect_like(c.line(), f"login {PAM_USER} .*")
+        c.close()
+        d.stop()
+    d = Daemon("sources = {pam}\n")
+    c = d.connect()
+    for name in (PAM_USER, "nobody-such"):
+        expect(c.ask(f"pam-certificate {name}"), "verdict no")
+    c.close()
+    d.stop(expected=("which the configuration does not allow",))
 
 
 def pam_logins(session):
@@ -471,8 +528,8 @@ def pam_waits():
 
 
 def main():
-    tests = [test_usage, test_failing_start, test_users, test_time, test_limits, test_anonymous, test_hostile_worker, test_deaths, test_signals,
-             test_hanging_agent, test_pam]
+    tests = [test_usage, test_failing_start, test_users, test_time, test_limits, test_anonymous, test_hostile_worker, test_deaths, test_certificates,
+             test_signals, test_hanging_agent, test_pam]
     if ROOT:
         tests.insert(3, lambda: test_users(NOBODY))
     only = sys.argv[4:]
