@@ -90,8 +90,7 @@ put_words(const struct option_row *row)
 	puts(".Bl -tag -width overwrite -compact");
 	for (size_t i = 0; i < n; i++) {
 		printf(".It Cm %s\n", words[i].name);
-		put(words[i].text);
-		putchar('\n');
+		put_sentences(words[i].text);
 	}
 	puts(".El");
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <wharf/base/address.h>
 #include <wharf/conf/options.h>
 
 #include "raw.h"
@@ -18,7 +19,8 @@ struct conf_block {
 	struct conf_place place;
 	struct settings settings;
 	struct conf_place set[OPTION_COUNT];
-	bool wrong; /* a listener whose address or port is not known */
+	struct network network; /* a client's */
+	bool wrong; /* a listener whose address or port, a host of which an option is not known */
 };
 
 struct conf_blocks {
@@ -28,12 +30,15 @@ struct conf_blocks {
 
 struct conf {
 	struct conf_block server; /* here the options without a place have their default */
-	struct conf_blocks listeners, groups, users;
+	struct conf_blocks listeners, hosts, clients, groups, users;
 	struct conf_listener *listener; /* as many as there are in listeners */
+	struct conf_host *host;         /* one more than there are in hosts */
 	struct conf_files files;
 	/* Options of the server whose value is not what the file says: it was wrong there, or
 	 * the reading ended before. */
 	bool unknown[OPTION_COUNT];
+	bool cut; /* the reading ended before the file did: blocks may be missing, or parts of them
+		   */
 };
 
 static inline bool
@@ -68,7 +73,17 @@ conf_block_const_field(const struct conf_block *b, const struct option_row *row)
 int conf_block_apply(const struct conf_block *over, struct settings *settings,
 		     struct conf_place *places);
 
+/* Makes conf->host of the blocks.  0 or -ENOMEM. */
+int conf_make_hosts(struct conf *conf);
+/* Where that host has the option from: its block, or the server. */
+struct conf_place conf_host_place(const struct conf *conf, size_t host, enum option_nr nr);
+
 /* Checks what options must keep to together, and within; adds mistakes to the report. */
 void conf_check(const struct conf *conf, struct conf_report *report);
+/* The part of it that is about TLS and hosts. */
+void conf_check_tls(const struct conf *conf, struct conf_report *report);
+
+/* The part of conf_try_world() that looks at the files of hosts. */
+void conf_try_host_files(const struct conf *conf, struct conf_report *report);
 
 #endif

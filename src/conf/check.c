@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <wharf/base/address.h>
+#include <wharf/conf/certmap.h>
 #include <wharf/conf/passive.h>
 
 #include "block.h"
@@ -97,6 +98,29 @@ check_hidden(const struct conf_block *b, enum option_nr nr, struct conf_report *
 }
 
 static void
+check_paths(const struct conf_block *b, enum option_nr nr, struct conf_report *report)
+{
+	const struct texts *list = list_of(b, nr);
+
+	for (size_t i = 0; i < list->n; i++)
+		if (list->item[i][0] != '/')
+			wrong(b, nr, report, list->item[i], "an absolute path");
+}
+
+static void
+check_client_map(const struct conf_block *b, enum option_nr nr, struct conf_report *report)
+{
+	const struct texts *list = list_of(b, nr);
+	struct slice certificate, user;
+
+	for (size_t i = 0; i < list->n; i++)
+		if (certmap_parse(slice_of(list->item[i]), &certificate, &user) != 0)
+			wrong(b, nr, report, list->item[i],
+			      "\"certificate = user\", as \"CN=till-7,O=Shop = till7\" or "
+			      "\"sha256:\" with 64 hexadecimal digits and \" = till7\"");
+}
+
+static void
 check_passive_address(const struct conf_block *b, enum option_nr nr, struct conf_report *report)
 {
 	const struct texts *list = list_of(b, nr);
@@ -121,6 +145,12 @@ static const struct rule rules[] = {
 	{OPTION_NR_log, check_log},
 	{OPTION_NR_xferlog, check_path_or_none},
 	{OPTION_NR_passive_address, check_passive_address},
+	{OPTION_NR_tls_certificate, check_paths},
+	{OPTION_NR_tls_key, check_paths},
+	{OPTION_NR_tls_ocsp, check_paths},
+	{OPTION_NR_tls_client_ca, check_path_or_none},
+	{OPTION_NR_tls_client_crl, check_path_or_none},
+	{OPTION_NR_tls_client_map, check_client_map},
 	{OPTION_NR_root, check_root},
 	{OPTION_NR_hidden, check_hidden},
 };
@@ -189,7 +219,8 @@ check_listeners(const struct conf *conf, struct conf_report *report)
 void
 conf_check(const struct conf *conf, struct conf_report *report)
 {
-	const struct conf_blocks *all[] = {&conf->listeners, &conf->groups, &conf->users};
+	const struct conf_blocks *all[] = {&conf->listeners, &conf->hosts, &conf->clients,
+					   &conf->groups, &conf->users};
 
 	check_rules(&conf->server, report);
 	check_idle(conf, &conf->server, report);
@@ -200,4 +231,5 @@ conf_check(const struct conf *conf, struct conf_report *report)
 			check_idle(conf, &all[i]->item[k], report);
 		}
 	check_listeners(conf, report);
+	conf_check_tls(conf, report);
 }

@@ -27,8 +27,13 @@ conf_free(struct conf **conf)
 
 	if (!c)
 		return;
+	for (size_t i = 0; c->host && i <= c->hosts.n; i++)
+		settings_deinit(&c->host[i].settings);
+	free(c->host);
 	settings_deinit(&c->server.settings);
 	blocks_deinit(&c->listeners);
+	blocks_deinit(&c->hosts);
+	blocks_deinit(&c->clients);
 	blocks_deinit(&c->groups);
 	blocks_deinit(&c->users);
 	free(c->listener);
@@ -107,6 +112,10 @@ settings_and_places(const struct conf *conf, const struct conf_subject *subject,
 		memcpy(places, conf->server.set, sizeof(conf->server.set));
 	if (subject->listener < conf->listeners.n)
 		r = conf_block_apply(&conf->listeners.item[subject->listener], out, places);
+	for (size_t i = 0; i < conf->clients.n && r == 0; i++)
+		if (subject->address &&
+		    network_contains(&conf->clients.item[i].network, subject->address))
+			r = conf_block_apply(&conf->clients.item[i], out, places);
 	for (size_t i = 0; i < conf->groups.n && r == 0; i++)
 		if (has_name(subject->groups, subject->n_groups, conf->groups.item[i].title))
 			r = conf_block_apply(&conf->groups.item[i], out, places);
@@ -120,10 +129,62 @@ settings_and_places(const struct conf *conf, const struct conf_subject *subject,
 	return r;
 }
 
+bool
+conf_has_client(const struct conf *conf, const struct sockaddr_storage *address)
+{
+	for (size_t i = 0; i < conf->clients.n; i++)
+		if (network_contains(&conf->clients.item[i].network, address))
+			return true;
+	return false;
+}
+
+bool
+conf_next_requirement(const struct conf *conf, size_t *i, struct conf_requirement *out)
+{
+	while (*i < conf->users.n) {
+		const struct conf_block *b = &conf->users.item[(*i)++];
+		if (!conf_block_has(b, OPTION_NR_require_tls))
+			continue;
+		*out = (struct conf_requirement){b->title,
+						 (enum word_require_tls)b->settings.require_tls};
+		return true;
+	}
+	return false;
+}
+
 int
 conf_settings_for(const struct conf *conf, const struct conf_subject *subject, struct settings *out)
 {
 	return settings_and_places(conf, subject, out, NULL);
+}
+
+static void
+print_option(const struct option_row *row, const struct settings *s, struct conf_place place,
+	     struct buf *out)
+{
+	buf_printf(out, "%s = ", row->name);
+	value_print(row, (const char *)s + row->offset, out);
+	if (!place.file)
+		buf_add_str(out, "  # default\n");
+	else if (place.line)
+		buf_printf(out, "  # %s:%d\n", place.file, place.line);
+	else
+		buf_printf(out, "  # %s\n", place.file);
+}
+
+static void
+print_host(const struct conf *conf, size_t host, struct buf *out)
+{
+	buf_add_str(out, "host ");
+	value_quote(slice_of(conf->host[host].name), out);
+	buf_add_str(out, " {\n");
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		if (option_rows[i].scope == OPTION_HOST) {
+			buf_add_byte(out, '\t');
+			print_option(&option_rows[i], &conf->host[host].settings,
+				     conf_host_place(conf, host, (enum option_nr)i), out);
+		}
+	buf_add_str(out, "}\n");
 }
 
 void
@@ -136,16 +197,9 @@ conf_print(const struct conf *conf, const struct conf_subject *subject, struct b
 		out->failed = true;
 		return;
 	}
-	for (size_t i = 0; i < OPTION_COUNT; i++) {
-		const struct option_row *row = &option_rows[i];
-		buf_printf(out, "%s = ", row->name);
-		value_print(row, (const char *)&s + row->offset, out);
-		if (!places[i].file)
-			buf_add_str(out, "  # default\n");
-		else if (places[i].line)
-			buf_printf(out, "  # %s:%d\n", places[i].file, places[i].line);
-		else
-			buf_printf(out, "  # %s\n", places[i].file);
-	}
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		print_option(&option_rows[i], &s, places[i], out);
 	settings_deinit(&s);
+	for (size_t i = 1; i <= conf->hosts.n; i++)
+		print_host(conf, i, out);
 }

@@ -51,7 +51,7 @@ struct reader {
  * anyway. */
 static struct reader *reading;
 
-static const char *const blocks[] = {"listener", "group", "user"};
+static const char *const blocks[] = {"listener", "host", "client", "group", "user"};
 static const char *const listener_options[] = {"address", "port"};
 
 #define N_BLOCKS           (sizeof(blocks) / sizeof(blocks[0]))

@@ -4,9 +4,11 @@
 /* From the statements of wharfd.conf to a struct conf: names, values, scopes, and every mistake in
  * them. */
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <wharf/base/address.h>
 #include <wharf/conf/suggest.h>
@@ -15,13 +17,36 @@
 #include "block.h"
 
 /* What a block of the file is to us. */
-enum kind { KIND_SERVER, KIND_LISTENER, KIND_GROUP, KIND_USER, KIND_UNKNOWN };
+enum kind {
+	KIND_SERVER,
+	KIND_LISTENER,
+	KIND_HOST,
+	KIND_CLIENT,
+	KIND_GROUP,
+	KIND_USER,
+	KIND_UNKNOWN
+};
 
 static const char *const kinds[] = {
 	[KIND_SERVER] = "root", /* which is what libconfuse calls the file itself */
-	[KIND_LISTENER] = "listener",
-	[KIND_GROUP] = "group",
-	[KIND_USER] = "user",
+	[KIND_LISTENER] = "listener", [KIND_HOST] = "host", [KIND_CLIENT] = "client",
+	[KIND_GROUP] = "group",       [KIND_USER] = "user",
+};
+
+#define IN(kind) (1U << KIND_##kind)
+
+/* Where options of each scope may stand. */
+static const struct {
+	unsigned kinds;
+	const char *where;
+} scopes[] = {
+	[OPTION_SERVER] = {IN(SERVER), "outside of all"},
+	[OPTION_HOST] = {IN(SERVER) | IN(HOST), "in a host block or outside of all"},
+	[OPTION_LISTENER] = {IN(SERVER) | IN(LISTENER), "in a listener block or outside of all"},
+	[OPTION_CLIENT] = {IN(SERVER) | IN(LISTENER) | IN(CLIENT),
+			   "in a listener or client block or outside of all"},
+	[OPTION_USER] = {IN(SERVER) | IN(LISTENER) | IN(CLIENT) | IN(GROUP) | IN(USER),
+			 "in a listener, client, group or user block or outside of all"},
 };
 
 /* Options of a listener block alone, and so not in options.def. */
@@ -54,6 +79,10 @@ blocks_of(struct conf *conf, enum kind kind)
 	switch (kind) {
 	case KIND_LISTENER:
 		return &conf->listeners;
+	case KIND_HOST:
+		return &conf->hosts;
+	case KIND_CLIENT:
+		return &conf->clients;
 	case KIND_GROUP:
 		return &conf->groups;
 	case KIND_USER:
@@ -97,6 +126,9 @@ add_block(struct conf *conf, enum kind kind, const char *title, struct conf_plac
 	*block = (struct conf_block){.title = strdup(title), .place = place};
 	if (!block->title)
 		return -ENOMEM;
+	/* A title that is no network was reported, and nobody is served by such a file. */
+	if (kind == KIND_CLIENT)
+		network_parse(slice_of(title), &block->network);
 	if (kind == KIND_LISTENER) {
 		conf->listener[blocks->n].name = block->title;
 		any_address(&conf->listener[blocks->n].address);
@@ -116,12 +148,72 @@ unknown_block(struct builder *b, const struct raw_block *raw)
 			     raw->kind);
 		return;
 	}
-	for (int i = KIND_LISTENER; i < KIND_UNKNOWN; i++)
+	for (int i = KIND_LISTENER; i < KIND_UNKNOWN; i++) {
 		suggest_try(&near, kinds[i]);
+		buf_add_str(&text, i == KIND_LISTENER ? "" : i == KIND_USER ? " and " : ", ");
+		buf_add_str(&text, kinds[i]);
+	}
+	buf_add_str(&text, " are");
 	suggest_add(&near, &text);
-	conf_mistake(b->report, raw->place, "\"%s\" is no block; listener, group and user are%.*s",
-		     raw->kind, SLICE_FMT(buf_slice(&text)));
+	conf_mistake(b->report, raw->place, "\"%s\" is no block; %.*s", raw->kind,
+		     SLICE_FMT(buf_slice(&text)));
 	buf_deinit(&text);
+}
+
+/* RFC 1123 §2.1: labels of letters, digits and hyphens; the last one is no number, as in an
+ * address. */
+static bool
+is_host_name(struct slice name)
+{
+	size_t start = 0;
+
+	if (slice_starts(name, SLICE("*.")))
+		name = slice_from(name, 2);
+	if (name.n == 0 || name.n > 253)
+		return false;
+	for (size_t i = 0; i <= name.n; i++) {
+		if (i < name.n && name.p[i] != '.') {
+			if (!isalnum((unsigned char)name.p[i]) && name.p[i] != '-')
+				return false;
+			continue;
+		}
+		if (i == start || i - start > 63 || name.p[start] == '-' || name.p[i - 1] == '-')
+			return false;
+		if (i < name.n)
+			start = i + 1;
+	}
+	return strspn(name.p + start, "0123456789") < name.n - start;
+}
+
+/* What is wrong with the title of a block, or NULL. */
+static const char *
+against_title(enum kind kind, const char *title)
+{
+	struct network network;
+
+	if (title[0] == '\0')
+		return "a block needs a name";
+	if (kind == KIND_HOST && !is_host_name(slice_of(title)))
+		return "it is not a host name, as \"ftp.example.com\" or \"*.example.com\"";
+	if (kind == KIND_CLIENT && network_parse(slice_of(title), &network) != 0)
+		return "it is neither a network nor an address, as \"10.0.0.0/8\" or \"::1\"";
+	return NULL;
+}
+
+/* Whether a block with this title would be the same as that one. */
+static bool
+is_same_block(enum kind kind, const struct conf_block *b, const char *title)
+{
+	struct network a, c;
+
+	if (kind == KIND_HOST)
+		return strcasecmp(b->title, title) == 0;
+	if (kind == KIND_CLIENT && network_parse(slice_of(b->title), &a) == 0 &&
+	    network_parse(slice_of(title), &c) == 0)
+		return a.prefix == c.prefix && a.address.ss_family == c.address.ss_family &&
+		       (a.address.ss_family == AF_UNSPEC ||
+			address_same_host(&a.address, &c.address));
+	return strcmp(b->title, title) == 0;
 }
 
 static int
@@ -137,10 +229,14 @@ take_block(struct builder *b, size_t nr)
 	blocks = blocks_of(b->conf, slot->kind);
 	if (!blocks)
 		return 0;
-	if (raw->title[0] == '\0')
-		conf_mistake(b->report, raw->place, "%s: a block needs a name", raw->kind);
+	const char *against = against_title(slot->kind, raw->title);
+	if (against && raw->title[0] == '\0')
+		conf_mistake(b->report, raw->place, "%s: %s", raw->kind, against);
+	else if (against)
+		conf_mistake(b->report, raw->place, "%s \"%s\": %s", raw->kind, raw->title,
+			     against);
 	for (size_t i = 0; i < blocks->n; i++)
-		if (strcmp(blocks->item[i].title, raw->title) == 0) {
+		if (is_same_block(slot->kind, &blocks->item[i], raw->title)) {
 			conf_mistake(b->report, raw->place,
 				     "%s \"%s\": there is a block of that name at %s:%d", raw->kind,
 				     raw->title, blocks->item[i].place.file,
@@ -173,15 +269,10 @@ unknown_option(struct builder *b, const struct raw_statement *s)
 static bool
 in_scope(struct builder *b, const struct raw_statement *s, const struct option_row *row)
 {
-	enum kind kind = b->slot[s->block].kind;
-
-	if (row->scope == OPTION_USER || kind == KIND_SERVER ||
-	    (row->scope == OPTION_LISTENER && kind == KIND_LISTENER))
+	if (scopes[row->scope].kinds & 1U << b->slot[s->block].kind)
 		return true;
 	conf_mistake(b->report, s->place, "%s: this does not stand in a %s block, but %s", s->name,
-		     b->raw->block[s->block].kind,
-		     row->scope == OPTION_SERVER ? "outside of all"
-						 : "in a listener block or outside of all");
+		     b->raw->block[s->block].kind, scopes[row->scope].where);
 	return false;
 }
 
@@ -301,6 +392,7 @@ take_statement(struct builder *b, const struct raw_statement *s)
 		value_move(row, conf_block_field(block, row), &value);
 	if (r == VALUE_WRONG) {
 		block->set[option_nr(row)] = (struct conf_place){0};
+		block->wrong = block->wrong || b->slot[s->block].kind == KIND_HOST;
 		if (block == &b->conf->server)
 			b->conf->unknown[option_nr(row)] = true;
 	}
@@ -318,13 +410,14 @@ build(struct builder *b)
 		r = take_statement(b, &b->raw->statement[i]);
 	if (r == 0 && b->conf->listeners.n == 0)
 		r = add_block(b->conf, KIND_LISTENER, "default", (struct conf_place){0});
-	return r;
+	return r == 0 ? conf_make_hosts(b->conf) : r;
 }
 
 /* Where the reading ended early, nobody knows what stood behind. */
 static void
 note_cut(struct conf *conf)
 {
+	conf->cut = true;
 	for (size_t i = 0; i < conf->listeners.n; i++)
 		conf->listeners.item[i].wrong |= !conf->listeners.item[i].place.file;
 	for (size_t i = 0; i < OPTION_COUNT; i++)

@@ -144,7 +144,8 @@ try_anonymous_root(const struct conf *conf, struct conf_report *report)
 static void
 try_roots(const struct conf *conf, struct conf_report *report)
 {
-	const struct conf_blocks *all[] = {&conf->listeners, &conf->groups, &conf->users};
+	const struct conf_blocks *all[] = {&conf->listeners, &conf->clients, &conf->groups,
+					   &conf->users};
 	const char *root = conf->server.settings.root;
 
 	if (root[0] && !strchr(root, '%') && !conf->unknown[OPTION_NR_root])
@@ -393,6 +394,7 @@ conf_try_world(const struct conf *conf, bool thorough, struct conf_report *repor
 	if (has_source(conf, WORD_source_anonymous) && !unknown[OPTION_NR_anonymous_root])
 		try_anonymous_root(conf, report);
 	try_roots(conf, report);
+	conf_try_host_files(conf, report);
 	if (!unknown[OPTION_NR_passive_ports])
 		try_passive(conf, &conf->server, report);
 	for (size_t i = 0; i < conf->listeners.n; i++)

@@ -39,6 +39,8 @@ struct arguments {
 	enum { SERVE, TEST, SHOW } what;
 	const char *user;    /* SHOW: whose settings, or NULL */
 	const char *address; /* SHOW: on which listener, or NULL */
+	bool has_client;
+	struct network client; /* SHOW: from which address */
 };
 
 static _Noreturn void
@@ -46,7 +48,7 @@ usage(void)
 {
 	fputs("usage: wharfd [-c file]\n"
 	      "       wharfd -t [-c file]\n"
-	      "       wharfd -T [-c file] [user [address]]\n",
+	      "       wharfd -T [-c file] [user [address [client]]]\n",
 	      stderr);
 	exit(EX_USAGE);
 }
@@ -69,12 +71,16 @@ parse_arguments(int argc, char **argv)
 	}
 	argc -= optind;
 	argv += optind;
-	if (argc > (a.what == SHOW ? 2 : 0))
+	if (argc > (a.what == SHOW ? 3 : 0))
 		usage();
 	if (argc > 0)
 		a.user = argv[0];
 	if (argc > 1)
 		a.address = argv[1];
+	a.has_client = argc > 2;
+	if (a.has_client && (network_parse(slice_of(argv[2]), &a.client) != 0 ||
+			     a.client.address.ss_family == AF_UNSPEC))
+		usage();
 	return a;
 }
 
@@ -149,7 +155,8 @@ static int
 show(const struct monitor *m, const struct arguments *a)
 {
 	struct conf_subject subject = {.listener = find_listener(m->conf, a->address),
-				       .user = slice_of(a->user)};
+				       .user = slice_of(a->user),
+				       .address = a->has_client ? &a->client.address : NULL};
 	const struct passwd *pw = a->user ? getpwnam(a->user) : NULL;
 	struct slice names[GROUPS_MAX];
 	gid_t groups[GROUPS_MAX];

@@ -161,7 +161,8 @@ def test_usage():
         good, bad = os.path.join(folder, "good"), os.path.join(folder, "bad")
         with open(good, "w") as f:
             f.write('listener main { address = "127.0.0.1" port = 21000 }\nsources = {users}\nrun_as = nobody\n'
-                    f'users_file = "{folder}/users"\nempty_directory = "{folder}/empty"\nuser bob {{ umask = 077 }}\n')
+                    f'users_file = "{folder}/users"\nempty_directory = "{folder}/empty"\nuser bob {{ umask = 077 }}\n'
+                    'client "10.0.0.0/8" { login_timeout = 7s }\n')
         with open(bad, "w") as f:
             f.write("lisener main { }\numask = 999\n")
         with open(os.path.join(folder, "users"), "w") as f:
@@ -178,7 +179,11 @@ def test_usage():
         expect(r.returncode, 0)
         assert re.search(r"^umask = 0?77 ", r.stdout, re.M), r.stdout
         expect(run("-T", "-c", good, "bob", "192.0.2.1").returncode, 64)
-        for wrong in (["-x"], ["-t", "-T"], ["surplus"], ["-T", "a", "b", "c"]):
+        for client, shown in (("192.0.2.1", "1m"), ("10.1.2.3", "7s"), ("::ffff:10.1.2.3", "7s")):
+            r = run("-T", "-c", good, "nobody", "main", client)
+            expect(re.findall(r"^login_timeout = (\S+) ", r.stdout, re.M), [shown])
+        for wrong in (["-x"], ["-t", "-T"], ["surplus"], ["-T", "a", "b", "c"], ["-T", "a", "b", "*"],
+                      ["-T", "a", "b", "::1", "d"]):
             expect(run(*wrong).returncode, 64)
 
 

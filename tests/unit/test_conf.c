@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include <wharf/base/address.h>
+#include <wharf/conf/certmap.h>
 #include <wharf/conf/conf.h>
 #include <wharf/conf/options.h>
 
@@ -76,10 +77,11 @@ static const struct bad bads[] = {
 	 "c:4: \"login_trys\" is no option; did you mean login_tries?\n",
 	 NULL},
 	{"lisener a { port = 1 }\n",
-	 "c:1: \"lisener\" is no block; listener, group and user are; did you mean listener?\n",
+	 "c:1: \"lisener\" is no block; listener, host, client, group and user are; did you mean "
+	 "listener?\n",
 	 NULL},
-	{"stuff {\n x = 1\n}\n", "c:2: \"stuff\" is no block; listener, group and user are\n",
-	 NULL},
+	{"stuff {\n x = 1\n}\n",
+	 "c:2: \"stuff\" is no block; listener, host, client, group and user are\n", NULL},
 	{"listener a {\n prt = 1\n}\n", "c:2: \"prt\" is no option; did you mean port?\n", NULL},
 	{"user a { listener b { port = 1 } umask = 9 }\n",
 	 "c:1: listener: a block does not stand in a block\n"
@@ -117,13 +119,73 @@ static const struct bad bads[] = {
 	{"user a {\n run_as = x\n banner = x\n port = 1\n}\ngroup g { workers = 1 }\n"
 	 "listener l { workers = 1 }\nport = 21\n",
 	 "c:2: run_as: this does not stand in a user block, but outside of all\n"
-	 "c:3: banner: this does not stand in a user block, but in a listener block or outside "
-	 "of all\n"
+	 "c:3: banner: this does not stand in a user block, but in a listener or client block or "
+	 "outside of all\n"
 	 "c:4: port: this stands in a listener block only\n"
 	 "c:6: workers: this does not stand in a group block, but outside of all\n"
 	 "c:7: workers: this does not stand in a listener block, but outside of all\n"
 	 "c:8: port: this stands in a listener block only\n",
 	 NULL},
+	{"host a { umask = 1\n tls = off banner = x\n workers = 1 address = x }\n"
+	 "client \"::1\" { workers = 1\n tls = off\n tls_key = \"/k\"\n port = 1 }\n"
+	 "listener l { tls_key = \"/k\" }\ngroup g { passive_ports = 1-2 }\n"
+	 "user u { tls_ocsp = {\"/o\"}\n data_timeout = 9 }\n",
+	 "c:1: umask: this does not stand in a host block, but in a listener, client, group or "
+	 "user block or outside of all\n"
+	 "c:2: tls: this does not stand in a host block, but in a listener block or outside of "
+	 "all\n"
+	 "c:2: banner: this does not stand in a host block, but in a listener or client block or "
+	 "outside of all\n"
+	 "c:3: workers: this does not stand in a host block, but outside of all\n"
+	 "c:3: address: this stands in a listener block only\n"
+	 "c:4: workers: this does not stand in a client block, but outside of all\n"
+	 "c:5: tls: this does not stand in a client block, but in a listener block or outside of "
+	 "all\n"
+	 "c:6: tls_key: this does not stand in a client block, but in a host block or outside of "
+	 "all\n"
+	 "c:7: port: this stands in a listener block only\n"
+	 "c:8: tls_key: this does not stand in a listener block, but in a host block or outside "
+	 "of all\n"
+	 "c:9: passive_ports: this does not stand in a group block, but in a listener block or "
+	 "outside of all\n"
+	 "c:10: tls_ocsp: this does not stand in a user block, but in a host block or outside of "
+	 "all\n"
+	 "c:11: data_timeout: this does not stand in a user block, but in a listener or client "
+	 "block or outside of all\n",
+	 NULL},
+	/* titles of hosts and clients */
+	{"host \"\" { }\nhost \"a_b\" { tls_client_ca = \"/a\" }\nhost \"-a.de\" { tls_client_ca = "
+	 "\"/a\" }\n"
+	 "host \"a..de\" { tls_client_ca = \"/a\" }\nhost \"a.de.\" { tls_client_ca = \"/a\" }\n"
+	 "host \"*\" { tls_client_ca = \"/a\" }\nhost \"a.*.de\" { tls_client_ca = \"/a\" }\n"
+	 "host \"192.0.2.1\" { tls_client_ca = \"/a\" }\nhost \"a-.de\" { tls_client_ca = \"/a\" "
+	 "}\n",
+	 "c:1: host: a block needs a name\n"
+#define NO_HOST(line, name)        \
+	"c:" line ": host \"" name \
+	"\": it is not a host name, as \"ftp.example.com\" or \"*.example.com\"\n"
+	 NO_HOST("2", "a_b") NO_HOST("3", "-a.de") NO_HOST("4", "a..de") NO_HOST("5", "a.de.")
+		 NO_HOST("6", "*") NO_HOST("7", "a.*.de") NO_HOST("8", "192.0.2.1")
+			 NO_HOST("9", "a-.de"),
+	 NULL},
+	{"client \"10.0.0.0/33\" { ccc = no }\nclient cameras { ccc = no }\nclient \"\" { ccc = no "
+	 "}\n"
+	 "client \"10.0.0.0/8\" { ccc = no }\nclient \"10.1.2.3/8\" { ccc = no }\n"
+	 "client \"*\" { ccc = no }\nclient \"::/0\" { ccc = no }\nclient \"::ffff:10.0.0.0/104\" "
+	 "{ "
+	 "ccc = no }\n",
+	 "c:1: client \"10.0.0.0/33\": it is neither a network nor an address, as "
+	 "\"10.0.0.0/8\" or \"::1\"\n"
+	 "c:2: client \"cameras\": it is neither a network nor an address, as \"10.0.0.0/8\" or "
+	 "\"::1\"\n"
+	 "c:3: client: a block needs a name\n"
+	 "c:5: client \"10.1.2.3/8\": there is a block of that name at c:4\n"
+	 "c:8: client \"::ffff:10.0.0.0/104\": there is a block of that name at c:4\n",
+	 NULL},
+	{"host \"ftp.example.com\" { tls_client_ca = \"/a\" }\nhost \"FTP.example.com\" { "
+	 "tls_client_ca = "
+	 "\"/b\" }\n",
+	 "c:2: host \"FTP.example.com\": there is a block of that name at c:1\n", NULL},
 	{"umask = 1\numask = 2\nlistener a { port = 1\n port = 2 }\n",
 	 "c:2: umask: it was set at c:1 already\n"
 	 "c:4: port: it was set at c:3 already\n",
@@ -201,6 +263,88 @@ static const struct bad bads[] = {
 	 "c:1: log: \"syslog\" is not stderr, nor an absolute path\n"
 	 "c:2: xferlog: \"x\" is not an absolute path\n",
 	 NULL},
+	/* of TLS */
+	{"tls_certificate = a.pem\ntls_key = {\"/k\"}\ntls_ocsp = o\ntls_client_ca = ca\n"
+	 "tls_client_crl = crl\nhost h { tls_key = {k, \"/k\"} tls_certificate = {\"/a\", \"/b\"} "
+	 "}\n",
+	 "c:1: tls_certificate: \"a.pem\" is not an absolute path\n"
+	 "c:3: tls_ocsp: \"o\" is not an absolute path\n"
+	 "c:4: tls_client_ca: \"ca\" is not an absolute path\n"
+	 "c:5: tls_client_crl: \"crl\" is not an absolute path\n"
+	 "c:6: tls_key: \"k\" is not an absolute path\n",
+	 NULL},
+#define KEYS_WANTED                                                                           \
+	" of tls_certificate; as many are needed, in the same order, or none where the keys " \
+	"stand in the certificates' files\n"
+	{"tls_certificate = {\"/a\", \"/b\"}\ntls_key = \"/k\"\ntls_ocsp = {\"/o\", \"/p\", "
+	 "\"/q\"}\n",
+	 "c:2: tls_key: there are 1, and 2" KEYS_WANTED
+	 "c:3: tls_ocsp: there are 3, and 2 of tls_certificate; each has one at most, in the same "
+	 "order\n",
+	 NULL},
+	{"tls_key = \"/k\"\n", "c:1: tls_key: there are 1, and 0" KEYS_WANTED, NULL},
+	/* A block that has certificates of its own has nothing to do with the server's keys. */
+	{"tls_certificate = \"/a\" tls_key = \"/k\" tls_ocsp = \"/o\"\n"
+	 "host a { tls_certificate = {\"/b\", \"/c\"} }\n"
+	 "host b {\n tls_key = {\"/b\", \"/c\"} }\n"
+	 "host c { tls_certificate = {\"/b\", \"/c\"}\n tls_key = {\"/b\"} }\n"
+	 "host d { tls_ocsp = {\"/o\", \"/p\"} }\n",
+	 "c:4: tls_key: there are 2, and 1" KEYS_WANTED
+	 "c:6: tls_key: there are 1, and 2" KEYS_WANTED
+	 "c:7: tls_ocsp: there are 2, and 1 of tls_certificate; each has one at most, in the same "
+	 "order\n",
+	 NULL},
+	{"tls_certificate = \"/a\"\ntls_client_certificate = request\n"
+	 "host a { tls_client_ca = \"/ca\" }\n"
+	 "host b { tls_client_certificate = require }\n"
+	 "host c { tls_client_certificate = require tls_client_ca = \"/ca\" }\n"
+	 "host d { tls_client_certificate = off }\n",
+	 "c:2: tls_client_certificate: request needs tls_client_ca, to verify them with\n"
+	 "c:4: tls_client_certificate: require needs tls_client_ca, to verify them with\n",
+	 NULL},
+#define CERTIFICATE_WANTED " needs a certificate, and no host has one: set tls_certificate\n"
+	{"require_tls = login\ntls = implicit\nlistener a { require_tls = off\n tls = implicit }\n"
+	 "client \"10.0.0.0/8\" { require_tls = data }\ngroup g { require_tls = control }\n"
+	 "user u { require_tls = all }\nlistener b { port = 22 tls = explicit }\n",
+	 "c:2: tls: implicit" CERTIFICATE_WANTED "c:1: require_tls: login" CERTIFICATE_WANTED
+	 "c:4: tls: implicit" CERTIFICATE_WANTED "c:5: require_tls: data" CERTIFICATE_WANTED
+	 "c:6: require_tls: control" CERTIFICATE_WANTED "c:7: require_tls: all" CERTIFICATE_WANTED,
+	 NULL},
+	{"tls_client_user = map\n",
+	 "c:1: tls_client_user: map needs tls_client_map, which is empty\n"
+	 "c:1: tls_client_user: map needs a client's certificate, and no host asks for it: set "
+	 "tls_client_certificate\n",
+	 NULL},
+	{"tls_client_user = cn\nhost a { tls_client_ca = \"/ca\" }\n",
+	 "c:1: tls_client_user: cn needs a client's certificate, and no host asks for it: set "
+	 "tls_client_certificate\n",
+	 NULL},
+#define MAP_WANTED                                                                               \
+	"\" is not \"certificate = user\", as \"CN=till-7,O=Shop = till7\" or \"sha256:\" with " \
+	"64 "                                                                                    \
+	"hexadecimal digits and \" = till7\"\n"
+	{"tls_client_map = {\"till7\",\n \"CN=till-7\", \"CN=x = \", \" = bob\", \"sha256:12 = "
+	 "bob\",\n"
+	 "\"CN=a,O=b = c\", \"CN=a=b\"}\n",
+	 "c:1: tls_client_map: \"till7" MAP_WANTED "c:1: tls_client_map: \"CN=till-7" MAP_WANTED
+	 "c:1: tls_client_map: \"CN=x = " MAP_WANTED "c:1: tls_client_map: \" = bob" MAP_WANTED
+	 "c:1: tls_client_map: \"sha256:12 = bob" MAP_WANTED,
+	 NULL},
+	{"default_host = ftp.example.com\nhost ftp1.example.com { tls_client_ca = \"/ca\" }\n"
+	 "listener a { default_host = ftp1.example.com }\n"
+	 "listener b { port = 22\n default_host = x }\nlistener c { port = 23 default_host = \"\" "
+	 "}\n",
+	 "c:1: default_host: \"ftp.example.com\" is not the name of a host block; did you mean "
+	 "ftp1.example.com?\n"
+	 "c:5: default_host: \"x\" is not the name of a host block\n",
+	 NULL},
+	/* What is not known, as it was wrong or is behind the end, is not what something lacks. */
+	{"tls = implicit\ntls_certificate = {\"/a\", \"\"}\n",
+	 "c:2: tls_certificate: an item of the list is empty\n", NULL},
+	{"tls = implicit\nhost a { tls_certificate = {\"/a\", \"\"} }\n",
+	 "c:2: tls_certificate: an item of the list is empty\n", NULL},
+	{"tls = implicit\ndefault_host = a\numask = \"022\n",
+	 "c:3: a quote opens here and does not close\n", NULL},
 	{"passive_address = {\"* = 0.0.0.0\"}\nlistener l { passive_address = \"10.0.0.0/33 = "
 	 "10.0.0.1\" }\n"
 	 "listener m { port = 22 passive_address = {\"* = ::1\", \"10.0.0.5\"} }\n",
@@ -335,6 +479,9 @@ static const char overrides[] = "umask = 001\nbanner = server\nwelcome = server\
 				"max_sessions = 7\nmax_sessions_per_user = 3\n"
 				"listener a { umask = 002 banner = listener welcome = listener }\n"
 				"listener b { port = 22 }\n"
+				"client \"10.0.0.0/8\" { umask = 006 welcome = wide }\n"
+				"client \"10.1.0.0/16\" { welcome = narrow banner = narrow }\n"
+				"client \"::1\" { umask = 007 }\n"
 				"group one { umask = 003 welcome = one }\n"
 				"group two { umask = 004 hidden = {x} }\n"
 				"user u { umask = 005 hidden = {} }\n"
@@ -345,23 +492,47 @@ test_overrides(void **state)
 {
 	static const struct slice both[] = {{"two", 3}, {"one", 3}};
 	static const struct {
-		struct conf_subject who;
+		size_t listener;
+		const char *address, *user;
+		const struct slice *groups;
+		size_t n_groups;
 		const char *banner, *welcome;
 		uint64_t umask, n_hidden;
+		bool client;
 	} rows[] = {
-		{{1, {"", 0}, NULL, 0}, "server", "server", 01, 0},
-		{{0, {"", 0}, NULL, 0}, "listener", "listener", 02, 0},
-		{{0, {"x", 1}, &both[1], 1}, "listener", "one", 03, 0},
+		{1, NULL, "", NULL, 0, "server", "server", 01, 0, false},
+		{0, NULL, "", NULL, 0, "listener", "listener", 02, 0, false},
+		{0, NULL, "x", &both[1], 1, "listener", "one", 03, 0, false},
 		/* in the order of the file, not of the subject */
-		{{0, {"x", 1}, both, 2}, "listener", "one", 04, 1},
-		{{1, {"u", 1}, both, 2}, "server", "one", 05, 0},
+		{0, NULL, "x", both, 2, "listener", "one", 04, 1, false},
+		{1, NULL, "u", both, 2, "server", "one", 05, 0, false},
+		/* by address: all that hold it, in the order of the file, over the listener's,
+		 * under the groups' */
+		{0, "192.0.2.1", "", NULL, 0, "listener", "listener", 02, 0, false},
+		{0, "10.2.0.1", "", NULL, 0, "listener", "wide", 06, 0, true},
+		{0, "10.1.0.1", "", NULL, 0, "narrow", "narrow", 06, 0, true},
+		{0, "::ffff:10.1.0.1", "", NULL, 0, "narrow", "narrow", 06, 0, true},
+		{1, "::1", "", NULL, 0, "server", "server", 07, 0, true},
+		{1, "::2", "", NULL, 0, "server", "server", 01, 0, false},
+		{0, "10.1.0.1", "x", &both[1], 1, "narrow", "one", 03, 0, true},
+		{0, "10.1.0.1", "u", both, 2, "narrow", "one", 05, 0, true},
 	};
 	struct conf *conf = read_good(overrides);
 	struct settings s;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		assert_int_equal(conf_settings_for(conf, &rows[i].who, &s), 0);
+		struct conf_subject who = {.listener = rows[i].listener,
+					   .user = slice_of(rows[i].user),
+					   .groups = rows[i].groups,
+					   .n_groups = rows[i].n_groups};
+		struct network net;
+		if (rows[i].address) {
+			assert_int_equal(network_parse(slice_of(rows[i].address), &net), 0);
+			assert_int_equal(conf_has_client(conf, &net.address), rows[i].client);
+			who.address = &net.address;
+		}
+		assert_int_equal(conf_settings_for(conf, &who, &s), 0);
 		assert_string_equal(s.banner, rows[i].banner);
 		assert_string_equal(s.welcome, rows[i].welcome);
 		assert_int_equal(s.umask, rows[i].umask);
@@ -371,6 +542,128 @@ test_overrides(void **state)
 	}
 	assert_int_equal(conf_server(conf)->umask, 01);
 	conf_free(&conf);
+}
+
+static const char with_hosts[] =
+	"tls_certificate = \"/a\" tls_key = \"/ka\"\ntls_ocsp = \"/oa\" tls_client_ca = \"/ca\"\n"
+	"host ftp.example.com {\n tls_certificate = {\"/b\", \"/c\"}\n tls_client_certificate = "
+	"request\n}\n"
+	"host \"*.example.com\" { tls_client_ca = \"\"\n tls_key = \"/kd\" }\n"
+	"user a { require_tls = all }\nuser b { umask = 022 }\nuser c { require_tls = off }\n";
+
+static void
+assert_mistake(const struct conf *conf, size_t host, enum option_nr nr, const char *expected)
+{
+	struct conf_report report = {0};
+
+	conf_host_mistake(conf, host, nr, SLICE("why"), &report);
+	buf_add_byte(&report.text, '\0');
+	assert_string_equal(report.text.data, expected);
+	assert_int_equal(report.mistakes, 1);
+	conf_report_deinit(&report);
+}
+
+static void
+test_hosts(void **state)
+{
+	static const struct {
+		const char *name;
+		size_t certificates, keys, staples;
+		const char *ca;
+		int asks;
+	} rows[] = {
+		{"", 1, 1, 1, "/ca", WORD_tls_client_certificate_off},
+		{"ftp.example.com", 2, 0, 0, "/ca", WORD_tls_client_certificate_request},
+		{"*.example.com", 1, 1, 1, "", WORD_tls_client_certificate_off},
+	};
+	const struct conf_host *host;
+	struct conf *conf = read_good(with_hosts);
+
+	(void)state;
+	assert_true(conf_has_certificate(conf));
+	assert_int_equal(conf_hosts(conf, &host), 3);
+	for (size_t i = 0; i < 3; i++) {
+		const struct settings *s = &host[i].settings;
+		assert_string_equal(host[i].name, rows[i].name);
+		assert_int_equal(s->tls_certificate.n, rows[i].certificates);
+		assert_int_equal(s->tls_key.n, rows[i].keys);
+		assert_int_equal(s->tls_ocsp.n, rows[i].staples);
+		assert_string_equal(s->tls_client_ca, rows[i].ca);
+		assert_int_equal(s->tls_client_certificate, rows[i].asks);
+	}
+	assert_string_equal(host[2].settings.tls_key.item[0], "/kd");
+	assert_mistake(conf, 0, OPTION_NR_tls_key, "c:1: tls_key: why\n");
+	assert_mistake(conf, 0, OPTION_NR_tls_client_crl, "tls_client_crl: why\n");
+	assert_mistake(conf, 1, OPTION_NR_tls_certificate, "c:4: tls_certificate: why\n");
+	assert_mistake(conf, 1, OPTION_NR_tls_key, "c:4: tls_key: why\n");
+	assert_mistake(conf, 1, OPTION_NR_tls_client_ca, "c:2: tls_client_ca: why\n");
+	assert_mistake(conf, 2, OPTION_NR_tls_certificate, "c:1: tls_certificate: why\n");
+	assert_mistake(conf, 2, OPTION_NR_tls_key, "c:8: tls_key: why\n");
+	conf_free(&conf);
+
+	conf = read_good("host a { }\n");
+	assert_false(conf_has_certificate(conf));
+	assert_int_equal(conf_hosts(conf, &host), 2);
+	conf_free(&conf);
+	conf = read_good(
+		"host a { tls_certificate = \"/a\" }\nlistener l { tls = implicit require_tls = "
+		"all default_host = a }\n");
+	assert_true(conf_has_certificate(conf));
+	conf_free(&conf);
+}
+
+static void
+test_requirements(void **state)
+{
+	struct conf *conf = read_good(with_hosts);
+	struct conf_requirement r;
+	size_t i = 0;
+
+	(void)state;
+	assert_true(conf_next_requirement(conf, &i, &r));
+	assert_string_equal(r.user, "a");
+	assert_int_equal(r.require_tls, WORD_require_tls_all);
+	assert_true(conf_next_requirement(conf, &i, &r));
+	assert_string_equal(r.user, "c");
+	assert_int_equal(r.require_tls, WORD_require_tls_off);
+	assert_false(conf_next_requirement(conf, &i, &r));
+	conf_free(&conf);
+}
+
+static void
+test_certmap(void **state)
+{
+#define HEX32 "0123456789abcdef0123456789ABCDEF"
+	static const struct {
+		const char *row;
+		int result;
+		const char *certificate, *user;
+	} rows[] = {
+		{"CN=till-7,O=Shop = till7", 0, "CN=till-7,O=Shop", "till7"},
+		{"CN=a=b", 0, "CN=a", "b"},
+		{"  CN=a\t=  b c ", 0, "CN=a", "b c"},
+		{"sha256:" HEX32 HEX32 "=x", 0, "sha256:" HEX32 HEX32, "x"},
+		{"sha256:" HEX32 ":" HEX32 " = x", CERTMAP_BAD, NULL, NULL},
+		{"sha256:" HEX32 HEX32 "0 = x", CERTMAP_BAD, NULL, NULL},
+		{"sha256:" HEX32 " = x", CERTMAP_BAD, NULL, NULL},
+		{"sha256:" HEX32 HEX32 "g = x", CERTMAP_BAD, NULL, NULL},
+		{"CN=a", CERTMAP_BAD, NULL, NULL},
+		{"CN=a = ", CERTMAP_BAD, NULL, NULL},
+		{"= a", CERTMAP_BAD, NULL, NULL},
+		{"a", CERTMAP_BAD, NULL, NULL},
+		{"", CERTMAP_BAD, NULL, NULL},
+	};
+	struct slice certificate, user;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(certmap_parse(slice_of(rows[i].row), &certificate, &user),
+				 rows[i].result);
+		if (rows[i].result)
+			continue;
+		assert_true(slice_equal(certificate, slice_of(rows[i].certificate)));
+		assert_true(slice_equal(user, slice_of(rows[i].user)));
+	}
 }
 
 static void
@@ -412,7 +705,7 @@ test_print(void **state)
 	(void)state;
 	conf_print(conf, &who, &out);
 	buf_add_byte(&out, '\0');
-	assert_non_null(strstr(out.data, "\numask = 005  # c:11\n"));
+	assert_non_null(strstr(out.data, "\numask = 005  # c:14\n"));
 	assert_non_null(strstr(out.data, "\nbanner = \"listener\"  # c:7\n"));
 	assert_non_null(strstr(out.data, "\nhidden = {}  # c\n"));
 	assert_non_null(strstr(out.data, "\nidle_timeout = 5m  # default\n"));
@@ -438,14 +731,42 @@ test_print(void **state)
 	buf_deinit(&again);
 }
 
+/* Hosts stand behind the options, each with what it has from its block and from the server. */
+static void
+test_print_hosts(void **state)
+{
+	static const char expected[] = "host \"ftp.example.com\" {\n"
+				       "\ttls_certificate = {\"/b\", \"/c\"}  # c:4\n"
+				       "\ttls_key = {}  # c:4\n"
+				       "\ttls_ocsp = {}  # c:4\n"
+				       "\ttls_client_certificate = request  # c:5\n"
+				       "\ttls_client_ca = \"/ca\"  # c:2\n"
+				       "\ttls_client_crl = \"\"  # default\n"
+				       "}\n"
+				       "host \"*.example.com\" {\n";
+	struct buf out = BUF_INIT;
+	struct conf *conf = read_good(with_hosts);
+
+	(void)state;
+	conf_print(conf, &(struct conf_subject){0}, &out);
+	buf_add_byte(&out, '\0');
+	assert_non_null(strstr(out.data, expected));
+	conf_free(&conf);
+	conf = read_good(out.data);
+	conf_free(&conf);
+	buf_deinit(&out);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bad),       cmocka_unit_test(test_good_after_bad),
-		cmocka_unit_test(test_no_file),   cmocka_unit_test(test_forms),
-		cmocka_unit_test(test_listeners), cmocka_unit_test(test_overrides),
-		cmocka_unit_test(test_anonymous), cmocka_unit_test(test_print),
+		cmocka_unit_test(test_bad),          cmocka_unit_test(test_good_after_bad),
+		cmocka_unit_test(test_no_file),      cmocka_unit_test(test_forms),
+		cmocka_unit_test(test_listeners),    cmocka_unit_test(test_overrides),
+		cmocka_unit_test(test_anonymous),    cmocka_unit_test(test_print),
+		cmocka_unit_test(test_print_hosts),  cmocka_unit_test(test_hosts),
+		cmocka_unit_test(test_requirements), cmocka_unit_test(test_certmap),
 	};
 
 	return cmocka_run_group_tests(tests, enter_folder, leave_folder);

@@ -135,6 +135,59 @@ test_folders(void **state)
 }
 
 static void
+test_host_files(void **state)
+{
+	static const char anonymous[] = "sources = anonymous\nanonymous_root = \"@\"\n";
+	char conf[1000];
+
+	(void)state;
+	assert_int_equal(chmod(folder, 0755), 0);
+	write_file("cert", "", 0644);
+	write_file("both", "", 0644);
+	write_file("key", "", 0600);
+	write_file("open", "", 0640);
+	assert_int_equal(symlink("key", "link"), 0);
+	assert_int_equal(mkfifo("fifo", 0600), 0);
+	snprintf(conf, sizeof(conf), "%s%s", anonymous,
+		 "tls_certificate = {\"@/cert\", \"@/cert\"}\ntls_key = {\"@/key\", \"@/link\"}\n"
+		 "host a { tls_certificate = \"@/cert\" tls_key = \"@/key\" tls_client_ca = "
+		 "\"@/cert\" }\n");
+	assert_world(conf, false, "", 0);
+	snprintf(conf, sizeof(conf), "%s%s", anonymous,
+		 "tls_certificate = {\"@/cert\", \"@/none\"}\ntls_key = {\"@/open\", \"@/fifo\"}\n"
+		 "tls_ocsp = \"@/ocsp\"\nhost a { tls_certificate = \"@/both\"\n tls_client_ca = "
+		 "\"@/none\"\n tls_client_crl = \"@\" }\n");
+	assert_world(conf, false,
+		     "c:3: tls_certificate: @/none: No such file or directory\n"
+		     "c:4: warning: tls_key: @/open: its mode is 640, and not 600: others may read "
+		     "or change the key\n"
+		     "c:4: tls_key: @/fifo: it is no regular file\n"
+		     "c:5: tls_ocsp: @/ocsp: No such file or directory\n"
+		     "c:6: warning: tls_certificate: @/both: its mode is 644, and not 600: others "
+		     "may read or change the key\n"
+		     "c:7: tls_client_ca: @/none: No such file or directory\n"
+		     "c:8: tls_client_crl: @: it is no regular file\n",
+		     5);
+	if (geteuid() == 0) {
+		assert_int_equal(chown("key", 1234, 1234), 0);
+		snprintf(conf, sizeof(conf), "%s%s", anonymous,
+			 "tls_certificate = \"@/cert\"\ntls_key = \"@/key\"\n");
+		assert_world(
+			conf, false,
+			"c:4: tls_key: @/key: it belongs to uid 1234, and root may not read it "
+			"once wharfd has given up the right to read everything; make it "
+			"root's\n",
+			1);
+	}
+	unlink("cert");
+	unlink("both");
+	unlink("key");
+	unlink("open");
+	unlink("link");
+	unlink("fifo");
+}
+
+static void
 test_pam(void **state)
 {
 	(void)state;
@@ -308,6 +361,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_users_file),
 		cmocka_unit_test(test_folders),
+		cmocka_unit_test(test_host_files),
 		cmocka_unit_test(test_pam),
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_user_roots),

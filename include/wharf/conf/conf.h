@@ -2,8 +2,9 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * wharfd.conf, read: listeners, the server's settings, and the blocks that override them.  Whoever
- * holds a struct conf holds a whole and valid one; a file with any mistake gives a report instead.
+ * wharfd.conf, read: listeners, hosts, the server's settings, and the blocks that override them.
+ * Whoever holds a struct conf holds a whole and valid one; a file with any mistake gives a report
+ * instead.
  */
 #ifndef WHARF_CONF_CONF_H
 #define WHARF_CONF_CONF_H
@@ -15,6 +16,7 @@
 
 #include <wharf/base/buf.h>
 #include <wharf/base/slice.h>
+#include <wharf/conf/options.h>
 #include <wharf/conf/settings.h>
 
 struct conf;
@@ -35,12 +37,25 @@ struct conf_listener {
 	struct sockaddr_storage address; /* with its port */
 };
 
+/* What clients may name by SNI or HOST.  The first one is what stands outside of all blocks. */
+struct conf_host {
+	const char *name; /* "" for the first, else a host name, or one with "*." before it */
+	struct settings settings; /* the server's, with the block's over them */
+};
+
+/* A user block that sets require_tls. */
+struct conf_requirement {
+	const char *user;
+	enum word_require_tls require_tls;
+};
+
 /* Who asks for settings.  An empty user is a session before its login. */
 struct conf_subject {
 	size_t listener;
 	struct slice user;
 	const struct slice *groups; /* names */
 	size_t n_groups;
+	const struct sockaddr_storage *address; /* the client's; NULL: none, which no block holds */
 };
 
 /*
@@ -75,15 +90,41 @@ size_t conf_listeners(const struct conf *conf, const struct conf_listener **out)
 const struct settings *conf_server(const struct conf *conf);
 
 /*
- * The settings in force for a subject: the server's, then its listener's block, then the blocks of
- * its groups in the order of the file, then the block of its user.  Returns 0 or -ENOMEM;
- * settings_deinit() frees.
+ * The hosts: number 0 is the one without a name, the others are in the order of the file.  What a
+ * host block sets is over the server's; one with a tls_certificate of its own has none of the
+ * server's tls_key and tls_ocsp, which belong to the server's.
+ */
+size_t conf_hosts(const struct conf *conf, const struct conf_host **out);
+/* Whether any host has a certificate. */
+bool conf_has_certificate(const struct conf *conf);
+/*
+ * Adds "file:line: option: text" to the report, at the place where that host has the option from.
+ */
+void conf_host_mistake(const struct conf *conf, size_t host, enum option_nr option,
+		       struct slice text, struct conf_report *report);
+
+/*
+ * The next user block, from the *i-th on, that sets require_tls; *i is then behind it.  False when
+ * there is none.  Begin with *i = 0.
+ */
+bool conf_next_requirement(const struct conf *conf, size_t *i, struct conf_requirement *out);
+
+/* Whether a client block holds this address: then it may change what its listener says. */
+bool conf_has_client(const struct conf *conf, const struct sockaddr_storage *address);
+
+/*
+ * The settings in force for a subject: the server's, then its listener's block, then the client
+ * blocks that hold its address and the blocks of its groups, both in the order of the file, then
+ * the block of its user.  Returns 0 or -ENOMEM; settings_deinit() frees.
  */
 int conf_settings_for(const struct conf *conf, const struct conf_subject *subject,
 		      struct settings *out);
 
-/* `wharfd -T`: every option in force for the subject, a line each, with "# file:line" or "#
- * default" behind. */
+/*
+ * `wharfd -T`: every option in force for the subject, a line each, with "# file:line" or "#
+ * default" behind; then a block for each host that has a name, with what options of hosts are
+ * there.
+ */
 void conf_print(const struct conf *conf, const struct conf_subject *subject, struct buf *out);
 
 #endif
