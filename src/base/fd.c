@@ -56,6 +56,19 @@ fd_close_from(int first)
 }
 
 int
+fd_write_all(int fd, struct slice bytes)
+{
+	while (bytes.n) {
+		ssize_t n = write(fd, bytes.p, bytes.n);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0)
+			bytes = slice_from(bytes, (size_t)n);
+	}
+	return 0;
+}
+
+int
 fd_count(void)
 {
 	DIR *dir = opendir("/proc/self/fd");

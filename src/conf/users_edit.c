@@ -65,22 +65,9 @@ read_old(struct edit *e)
 }
 
 static int
-write_all(int fd, struct slice text)
-{
-	while (text.n) {
-		ssize_t n = write(fd, text.p, text.n);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0)
-			text = slice_from(text, (size_t)n);
-	}
-	return 0;
-}
-
-static int
 fill_fresh(const struct edit *e, int fd)
 {
-	int r = write_all(fd, buf_slice(&e->after));
+	int r = fd_write_all(fd, buf_slice(&e->after));
 
 	if (r < 0)
 		return r;

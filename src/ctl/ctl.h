@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* What the sources of wharfctl share: the arguments of a command, and passwords. */
+/* What the sources of wharfctl share: the arguments of a command, passwords, certificates. */
 #ifndef WHARF_SRC_CTL_CTL_H
 #define WHARF_SRC_CTL_CTL_H
 
@@ -12,13 +12,18 @@
 /* The longest that crypt(3) takes: CRYPT_MAX_PASSPHRASE_SIZE with its terminator. */
 #define PASSWORD_MAX 511
 
-/* The command line behind "user <verb>"; what was not given is NULL. */
+/* The command line behind noun and verb; what was not given is NULL. */
 struct arguments {
+	/* `user` */
 	const char *name;
 	const char *uid, *gid, *root, *rights, *expires;
-	const char *file;   /* the users file, or that of the configuration */
-	const char *config; /* the configuration that names the users file */
+	const char *file; /* the users file, or that of the configuration */
 	const char *method;
+	/* `certificate` */
+	const char *certificate, *key; /* files */
+	const char *names, *days, *key_type, *force;
+	/* Of both: the configuration that names the files. */
+	const char *config;
 };
 
 /* Writes "wharfctl: ..." and returns 1, the exit code of all that fails. */
@@ -30,6 +35,13 @@ int user_passwd(const struct arguments *args);
 int user_del(const struct arguments *args);
 int user_list(const struct arguments *args);
 int user_show(const struct arguments *args);
+
+/* `wharfctl certificate make`: returns an exit code. */
+int certificate_make_files(const struct arguments *args);
+
+/* Prints what there is to tell of a certificate, as lines "key: value". */
+struct certificate;
+void certificate_describe(const struct certificate *c);
 
 /*
  * Asks for a password, twice and without echo at a terminal, or reads one line of the standard

@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -14,39 +16,55 @@
 
 /* Which options a verb takes. */
 enum {
-	TAKES_PLACE = 1,  /* --file, --config */
-	TAKES_METHOD = 2, /* --method */
-	TAKES_USER = 4,   /* --uid and so on */
+	TAKES_FILE = 1,         /* --file, which takes the place of --config */
+	TAKES_CONFIG = 2,       /* --config */
+	TAKES_METHOD = 4,       /* --method */
+	TAKES_USER = 8,         /* --uid and so on */
+	TAKES_CERTIFICATE = 16, /* --name and so on */
+	TAKES_PLACE = TAKES_FILE | TAKES_CONFIG,
 };
+
+/* What has to stand behind the verb. */
+static const size_t no_operands[] = {SIZE_MAX},
+		    user_operands[] = {offsetof(struct arguments, name), SIZE_MAX};
+static const size_t certificate_operands[] = {offsetof(struct arguments, certificate),
+					      offsetof(struct arguments, key), SIZE_MAX};
 
 static const struct verb {
 	const char *noun, *verb;
-	bool name; /* NAME is needed */
+	const size_t *operands; /* SIZE_MAX ends them */
 	unsigned takes;
 	int (*run)(const struct arguments *args);
 	const char *help;
 } verbs[] = {
-	{"user", "add", true, TAKES_PLACE | TAKES_METHOD | TAKES_USER, user_add,
+	{"user", "add", user_operands, TAKES_PLACE | TAKES_METHOD | TAKES_USER, user_add,
 	 "NAME --uid UID --gid GID [--root DIR] [--rights LIST] [--expires YYYY-MM-DD]"},
-	{"user", "passwd", true, TAKES_PLACE | TAKES_METHOD, user_passwd, "NAME"},
-	{"user", "del", true, TAKES_PLACE, user_del, "NAME"},
-	{"user", "list", false, TAKES_PLACE, user_list, ""},
-	{"user", "show", true, TAKES_PLACE, user_show, "NAME"},
+	{"user", "passwd", user_operands, TAKES_PLACE | TAKES_METHOD, user_passwd, "NAME"},
+	{"user", "del", user_operands, TAKES_PLACE, user_del, "NAME"},
+	{"user", "list", no_operands, TAKES_PLACE, user_list, ""},
+	{"user", "show", user_operands, TAKES_PLACE, user_show, "NAME"},
+	{"certificate", "make", certificate_operands, TAKES_CERTIFICATE, certificate_make_files,
+	 "CERTIFICATE KEY [--name NAME,...] [--days N] [--key-type ecdsa|rsa] [--force]"},
 };
 
 static const struct choice {
 	const char *name;
 	unsigned taken_by;
 	size_t offset;
+	bool flag; /* without a value */
 } choices[] = {
-	{"file", TAKES_PLACE, offsetof(struct arguments, file)},
-	{"config", TAKES_PLACE, offsetof(struct arguments, config)},
-	{"method", TAKES_METHOD, offsetof(struct arguments, method)},
-	{"uid", TAKES_USER, offsetof(struct arguments, uid)},
-	{"gid", TAKES_USER, offsetof(struct arguments, gid)},
-	{"root", TAKES_USER, offsetof(struct arguments, root)},
-	{"rights", TAKES_USER, offsetof(struct arguments, rights)},
-	{"expires", TAKES_USER, offsetof(struct arguments, expires)},
+	{"file", TAKES_FILE, offsetof(struct arguments, file), false},
+	{"config", TAKES_CONFIG, offsetof(struct arguments, config), false},
+	{"method", TAKES_METHOD, offsetof(struct arguments, method), false},
+	{"uid", TAKES_USER, offsetof(struct arguments, uid), false},
+	{"gid", TAKES_USER, offsetof(struct arguments, gid), false},
+	{"root", TAKES_USER, offsetof(struct arguments, root), false},
+	{"rights", TAKES_USER, offsetof(struct arguments, rights), false},
+	{"expires", TAKES_USER, offsetof(struct arguments, expires), false},
+	{"name", TAKES_CERTIFICATE, offsetof(struct arguments, names), false},
+	{"days", TAKES_CERTIFICATE, offsetof(struct arguments, days), false},
+	{"key-type", TAKES_CERTIFICATE, offsetof(struct arguments, key_type), false},
+	{"force", TAKES_CERTIFICATE, offsetof(struct arguments, force), true},
 };
 
 #define N_VERBS   (sizeof(verbs) / sizeof(verbs[0]))
@@ -70,9 +88,12 @@ usage(void)
 {
 	fputs("usage:", stderr);
 	for (size_t i = 0; i < N_VERBS; i++)
-		fprintf(stderr, "\twharfctl %s %s %s%s\n", verbs[i].noun, verbs[i].verb,
-			verbs[i].help, verbs[i].takes & TAKES_METHOD ? " [--method METHOD]" : "");
-	fputs("each with [--file USERS | --config FILE]; see wharfctl(8)\n", stderr);
+		fprintf(stderr, "\twharfctl %s %s %s%s%s\n", verbs[i].noun, verbs[i].verb,
+			verbs[i].help, verbs[i].takes & TAKES_METHOD ? " [--method METHOD]" : "",
+			verbs[i].takes & TAKES_FILE     ? " [--file USERS | --config FILE]"
+			: verbs[i].takes & TAKES_CONFIG ? " [--config FILE]"
+							: "");
+	fputs("see wharfctl(8)\n", stderr);
 	return EX_USAGE;
 }
 
@@ -85,6 +106,12 @@ find_verb(int argc, char **argv)
 	return NULL;
 }
 
+static void
+set(struct arguments *args, size_t offset, const char *value)
+{
+	memcpy((char *)args + offset, &value, sizeof(value));
+}
+
 /* Reads what stands behind the verb.  Returns 0, or EX_USAGE after what is wrong. */
 static int
 read_arguments(const struct verb *verb, int argc, char **argv, struct arguments *args)
@@ -94,18 +121,23 @@ read_arguments(const struct verb *verb, int argc, char **argv, struct arguments 
 
 	for (size_t i = 0; i < N_CHOICES; i++)
 		if (verb->takes & choices[i].taken_by)
-			options[n++] = (struct option){choices[i].name, required_argument, NULL,
-						       (int)i};
+			options[n++] = (struct option){
+				choices[i].name, choices[i].flag ? no_argument : required_argument,
+				NULL, (int)i};
 	/* getopt_long complains with argv[0], and begins behind it. */
 	optind = 1;
 	while ((which = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (which == '?')
 			return usage();
-		memcpy((char *)args + choices[which].offset, &optarg, sizeof(optarg));
+		set(args, choices[which].offset, choices[which].flag ? "" : optarg);
 	}
-	if (argc - optind != (verb->name ? 1 : 0))
+	for (const size_t *operand = verb->operands; *operand != SIZE_MAX; operand++) {
+		if (optind == argc)
+			return usage();
+		set(args, *operand, argv[optind++]);
+	}
+	if (optind != argc)
 		return usage();
-	args->name = verb->name ? argv[optind] : NULL;
 	if (args->file && args->config) {
 		complain("--file and --config do not go together");
 		return EX_USAGE;

@@ -478,6 +478,14 @@ is_dns_name(struct slice name)
 	}
 }
 
+bool
+certificate_is_name(struct slice name)
+{
+	unsigned char address[16];
+
+	return read_address(name, address) || is_dns_name(name);
+}
+
 /* 0, -EINVAL or -ENOMEM. */
 static int
 push_name(GENERAL_NAMES *names, struct slice name)

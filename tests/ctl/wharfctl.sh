@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 The wharfd authors
 #
-# wharfctl from outside: what each verb does to the users file, what it says, and its exit codes.
+# wharfctl from outside: what each verb does to the users file and to certificates, what it says, and its exit codes.
 # usage: wharfctl.sh PATH_OF_WHARFCTL PATH_OF_THE_EXAMPLE_WHARFD_CONF
 set -u
 
@@ -147,5 +147,79 @@ zoe' '' -- "$ctl" user list --config conf
 printf 'users_fil = x\n' >conf
 expect 1 '' 'conf:1: "users_fil" is no option; did you mean users_file?' -- \
 	"$ctl" user list --config conf
+
+# certificate make: files that others read, with the modes that they need, and what was made is told
+made() {
+	want=$1
+	shift
+	"$ctl" certificate make "$@" >out 2>err || fail "certificate make $*: $(cat err)"
+	[ "$(sed 's/\(until: \).*/\1/; s/\(sha256: \).*/\1/' out)" = "$want" ] || fail "certificate make $*: $(cat out)"
+}
+# What openssl says of a part of the certificate in $1.
+told() {
+	openssl x509 -in "$1" -noout "$2" ${3:+"$3"} | sed 's/^ *//'
+}
+names='localhost, 127.0.0.1,*.example.com,::1'
+(
+	umask 077
+	made 'key: ECDSA P-256
+names: localhost 127.0.0.1 *.example.com ::1
+issuer: CN=localhost (self-signed)
+until: 
+sha256: ' --name "$names" --days 3 cert.pem key.pem
+	exit $failed
+) || failed=1
+[ "$(stat -c %a cert.pem key.pem | tr '\n' ' ')" = '644 600 ' ] || fail "modes: $(stat -c '%n %a' ./*.pem)"
+openssl verify -x509_strict -purpose sslserver -verify_hostname a.example.com -CAfile cert.pem cert.pem >out 2>&1 ||
+	fail "openssl does not like it: $(cat out)"
+openssl pkey -in key.pem -check -noout >out 2>&1 || fail "openssl does not like the key: $(cat out)"
+[ "$(openssl pkey -in key.pem -pubout)" = "$(told cert.pem -pubkey)" ] || fail 'the key does not fit'
+told cert.pem -ext subjectAltName >out
+grep -qx 'DNS:localhost, IP Address:127.0.0.1, DNS:\*.example.com, IP Address:0:0:0:0:0:0:0:1' out || fail "names: $(cat out)"
+openssl x509 -in cert.pem -noout -checkend $((3 * 86400 - 600)) >out || fail "it ends too early: $(told cert.pem -enddate)"
+openssl x509 -in cert.pem -noout -checkend $((3 * 86400)) >out && fail "it ends too late: $(told cert.pem -enddate)"
+made "key: RSA 2048
+names: $(hostname) localhost
+issuer: CN=$(hostname) (self-signed)
+until: 
+sha256: " --key-type rsa rsa.pem rsa.key
+openssl rsa -in rsa.key -check -noout >out 2>&1 || fail "openssl does not like the RSA key: $(cat out)"
+openssl x509 -in rsa.pem -noout -checkend $((364 * 86400)) >out || fail 'it is not valid for a year'
+[ "$(told cert.pem -serial)" != "$(told rsa.pem -serial)" ] || fail 'two serial numbers are the same'
+
+# It replaces nothing unless it is told to, and then it leaves no other file behind.
+sum=$(cat cert.pem key.pem | sha256sum)
+for pair in 'cert.pem new.key' 'new.pem key.pem' 'cert.pem key.pem'; do
+	# shellcheck disable=SC2086
+	expect 1 '' "wharfctl: $(echo "$pair" | tr ' ' '\n' | grep -v new | head -n 1) is there already; --force" -- \
+		"$ctl" certificate make $pair
+done
+ln -s nowhere link.pem
+expect 1 '' 'wharfctl: link.pem is there already' -- "$ctl" certificate make link.pem new.key
+expect 1 '' 'wharfctl: ./new.pem: the certificate and the key need a file each' -- \
+	"$ctl" certificate make --force new.pem ./new.pem
+expect 1 '' 'wharfctl: nowhere/new.key: No such file' -- "$ctl" certificate make new.pem nowhere/new.key
+expect 1 '' 'wharfctl: ./: Is a directory' -- "$ctl" certificate make new.pem ./
+expect 1 '' 'wharfctl: "a b" is neither' -- "$ctl" certificate make new.pem new.key --name 'ok.example,a b'
+expect 1 '' 'wharfctl: "" is neither' -- "$ctl" certificate make new.pem new.key --name 'ok.example,'
+expect 1 '' 'wharfctl: "bücher.example" is neither' -- "$ctl" certificate make new.pem new.key --name bücher.example
+for days in 0 -1 x 1x '' 36501; do
+	expect 1 '' 'wharfctl: --days is a number from 1 to 36500' -- "$ctl" certificate make new.pem new.key --days "$days"
+done
+expect 1 '' 'wharfctl: "dsa" is no key type' -- "$ctl" certificate make new.pem new.key --key-type dsa
+expect 64 '' usage: -- "$ctl" certificate make new.pem
+expect 64 '' usage: -- "$ctl" certificate make new.pem new.key surplus
+expect 64 '' "wharfctl: unrecognized option '--uid'" -- "$ctl" certificate make new.pem new.key --uid 1
+[ "$(cat cert.pem key.pem | sha256sum)" = "$sum" ] || fail 'a refusal changed a file'
+[ "$(find . -name '*new*' -o -name '.*.pem.*' -o -name '.*.key.*')" = '' ] || fail "left behind: $(ls -A)"
+made 'key: ECDSA P-256
+names: ftp.example.org
+issuer: CN=ftp.example.org (self-signed)
+until: 
+sha256: ' --force --name ftp.example.org cert.pem key.pem
+[ "$(cat cert.pem key.pem | sha256sum)" != "$sum" ] || fail '--force replaces nothing'
+[ "$(openssl pkey -in key.pem -pubout)" = "$(told cert.pem -pubkey)" ] || fail 'the key does not fit'
+[ "$(stat -c %a cert.pem key.pem | tr '\n' ' ')" = '644 600 ' ] || fail "modes: $(stat -c '%n %a' ./*.pem)"
+[ "$(find . -name '.*.pem.*' -o -name '.*.key.*')" = '' ] || fail "left behind: $(ls -A)"
 
 exit $failed

@@ -485,7 +485,7 @@ try_made(struct slice name, int expected)
 	bool wrong;
 	int r = certificate_make(&name, 1, CERTIFICATE_ECDSA, now, 365, &pem, &key);
 
-	if (r != expected)
+	if (r != expected || certificate_is_name(name) != (r == 0))
 		fail_msg("\"%.*s\": %d", SLICE_FMT(name), r);
 	if (r == 0) {
 		assert_int_equal(

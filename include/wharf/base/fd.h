@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <wharf/base/slice.h>
+
 /* Closes *fd unless it is negative, and sets it to -1.  errno is kept. */
 void fd_close(int *fd);
 /* 0 or a negative errno. */
@@ -25,6 +27,9 @@ int fd_seqpacket_pair(int pair[2]);
  * below `first`, so that nothing else is inherited.  0 or a negative errno.
  */
 int fd_close_from(int first);
+
+/* Writes all of it to a blocking descriptor.  0 or a negative errno. */
+int fd_write_all(int fd, struct slice bytes);
 
 /* How many descriptors this process has open, or a negative errno. */
 int fd_count(void);

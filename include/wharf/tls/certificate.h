@@ -54,10 +54,14 @@ void certificate_fingerprint(const X509 *leaf, struct buf *out);
 /* The key that certificate_make() makes. */
 enum certificate_key { CERTIFICATE_ECDSA, CERTIFICATE_RSA };
 
+/* Whether a certificate can be made for that name: a DNS name in ASCII, whose first label may be
+ * "*", or an address. */
+bool certificate_is_name(struct slice name);
+
 /*
- * Makes a key (P-256 or 2048 bits) and a self-signed certificate for these names (DNS names in
- * ASCII, or addresses), valid from now (seconds since 1970) for so many days, and appends both as
- * PEM.  The caller wipes the key.  Returns 0, -EINVAL for a name that is none, or -ENOMEM.
+ * Makes a key (P-256 or 2048 bits) and a self-signed certificate for these names, valid from now
+ * (seconds since 1970) for so many days, and appends both as PEM.  The caller wipes the key.
+ * Returns 0, -EINVAL for a name that is none, or -ENOMEM.
  */
 int certificate_make(const struct slice *names, size_t n, enum certificate_key kind, int64_t now,
 		     unsigned days, struct buf *certificate, struct buf *key);
