@@ -36,8 +36,9 @@ int user_del(const struct arguments *args);
 int user_list(const struct arguments *args);
 int user_show(const struct arguments *args);
 
-/* `wharfctl certificate make`: returns an exit code. */
+/* `wharfctl certificate ...`: each returns an exit code. */
 int certificate_make_files(const struct arguments *args);
+int certificate_list(const struct arguments *args);
 
 /* Prints what there is to tell of a certificate, as lines "key: value". */
 struct certificate;

@@ -45,6 +45,7 @@ static const struct verb {
 	{"user", "show", user_operands, TAKES_PLACE, user_show, "NAME"},
 	{"certificate", "make", certificate_operands, TAKES_CERTIFICATE, certificate_make_files,
 	 "CERTIFICATE KEY [--name NAME,...] [--days N] [--key-type ecdsa|rsa] [--force]"},
+	{"certificate", "list", no_operands, TAKES_CONFIG, certificate_list, ""},
 };
 
 static const struct choice {

@@ -222,4 +222,94 @@ sha256: ' --force --name ftp.example.org cert.pem key.pem
 [ "$(stat -c %a cert.pem key.pem | tr '\n' ' ')" = '644 600 ' ] || fail "modes: $(stat -c '%n %a' ./*.pem)"
 [ "$(find . -name '.*.pem.*' -o -name '.*.key.*')" = '' ] || fail "left behind: $(ls -A)"
 
+# certificate list: what is served, and what is wrong with it.  A CA of our own stands in for the world's.
+ca() {
+	openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$1.key" -subj "/CN=$1" -out "$1.csr" \
+		2>req || fail "openssl req: $(cat req)"
+	printf 'basicConstraints=critical,CA:%s\nsubjectAltName=DNS:%s\n' "$3" "$1" >ext
+	if [ "$2" = "$1" ]; then
+		openssl x509 -req -in "$1.csr" -key "$1.key" -days 30 -extfile ext -out "$1.pem" 2>req
+	else
+		openssl x509 -req -in "$1.csr" -CA "$2.pem" -CAkey "$2.key" -set_serial 7 -days "$4" -extfile ext -out "$1.pem" 2>req
+	fi || fail "openssl x509: $(cat req)"
+}
+ca root.example root.example TRUE
+ca middle.example root.example TRUE 20
+ca ftp.example middle.example FALSE 10
+ca late.example middle.example FALSE -1
+ca '*.wild.example' middle.example FALSE 10
+openssl pkcs8 -topk8 -in ftp.example.key -passout pass:sesame -out sealed.key
+cat ftp.example.pem middle.example.pem >chain.pem
+cat ftp.example.pem middle.example.pem root.example.pem >whole.pem
+cat ftp.example.pem root.example.pem middle.example.pem >order.pem
+cat late.example.pem middle.example.pem >late.pem
+cat '*.wild.example.pem' middle.example.pem >wild.pem
+cp '*.wild.example.key' wild.key
+cp ftp.example.key open.key
+cat chain.pem ftp.example.key >both.pem
+chmod 600 ./*.key both.pem
+chmod 644 open.key
+SSL_CERT_FILE=$dir/root.example.pem SSL_CERT_DIR=$dir/nowhere
+export SSL_CERT_FILE SSL_CERT_DIR
+
+# listed CODE WRONG CONF: the exit code, and the lines that say what is wrong, for a configuration
+listed() {
+	printf '%s\n' "$3" >conf
+	"$ctl" certificate list --config conf >out 2>err </dev/null
+	got=$?
+	[ $got = "$1" ] || fail "certificate list ended with $got, not $1, for $3: $(cat out err)"
+	[ "$(sed -n 's/^wrong: //p' out)" = "$2" ] || fail "certificate list told for $3: $(cat out err)"
+}
+served() {
+	printf 'tls_certificate = {"%s/%s"}\n' "$dir" "$1"
+	[ -z "$2" ] || printf 'tls_key = {"%s/%s"}\n' "$dir" "$2"
+}
+listed 0 '' 'tls_certificate = {}'
+[ "$(cat out)" = 'No certificate is served: tls_certificate is empty.' ] || fail "none: $(cat out)"
+listed 0 '' "$(served chain.pem ftp.example.key)"
+[ "$(sed 's/^\(until: \)[-0-9]* [:0-9]* UTC ([0-9]* days/\1DAY (SOME days/' out)" = "host: (default)
+certificate: $dir/chain.pem
+key: ECDSA P-256
+names: ftp.example
+issuer: CN=middle.example
+until: DAY (SOME days left)
+sha256: $(openssl x509 -in chain.pem -outform DER | sha256sum | sed 's/ .*//')" ] || fail "chain: $(cat out)"
+listed 0 '' "$(served both.pem '')"
+listed 0 '' "$(served whole.pem ftp.example.key)"
+listed 0 '' "$(served cert.pem key.pem)"
+listed 1 "$dir/rsa.key: the key does not fit the certificate" "$(served chain.pem rsa.key)"
+listed 1 "$dir/sealed.key: the key is protected by a passphrase, which nobody could type at start" \
+	"$(served chain.pem sealed.key)"
+listed 1 "$dir/chain.pem: no private key in it, and no other file was named for the key" "$(served chain.pem '')"
+listed 1 "$dir/ftp.example.key: no certificate in it" "$(served ftp.example.key ftp.example.key)"
+listed 1 "$dir/nowhere: No such file or directory" "$(served nowhere ftp.example.key)"
+listed 1 "$dir/nowhere: No such file or directory" "$(served chain.pem nowhere)"
+listed 1 "everybody may use the key: chmod o= $dir/open.key" "$(served chain.pem open.key)"
+listed 1 'it expired 1 days ago' "$(served late.pem late.example.key)"
+listed 1 'the chain is incomplete: "CN=middle.example" is neither in the file nor a CA that this system knows' \
+	"$(served ftp.example.pem ftp.example.key)"
+listed 1 'certificate 1 of the file is not by the one behind it' "$(served order.pem ftp.example.key)"
+SSL_CERT_FILE=$dir/nowhere listed 1 \
+	'the chain is incomplete: "CN=root.example" is neither in the file nor a CA that this system knows' \
+	"$(served chain.pem ftp.example.key)"
+SSL_CERT_FILE=$dir/nowhere listed 0 '' "$(served whole.pem ftp.example.key)"
+block() {
+	printf 'host "%s" {\n%s\n}\n' "$1" "$(served "$2" "$3")"
+}
+listed 0 '' "$(served cert.pem key.pem)
+$(block ftp.example chain.pem ftp.example.key)
+$(block '*.wild.example' wild.pem wild.key)
+$(block a.wild.example wild.pem wild.key)"
+[ "$(sed -n 's/^host: *//p' out | tr '\n' ' ')" = '(default) ftp.example *.wild.example a.wild.example ' ] || fail "hosts: $(cat out)"
+[ "$(grep -c '^$' out)" = 3 ] || fail "blank lines: $(cat out)"
+listed 1 "it is not for the host's name, \"ftp.example.org\"
+it is not for the host's name, \"*.ftp.example\"
+$dir/nowhere: No such file or directory" "$(block ftp.example.org chain.pem ftp.example.key)
+$(block '*.ftp.example' chain.pem ftp.example.key)
+$(block 'other.example' nowhere nowhere)"
+listed 1 '' 'tls_certificat = x'
+grep -q '^conf:1: "tls_certificat" is no option' err || fail "mistakes: $(cat err)"
+expect 64 '' usage: -- "$ctl" certificate list surplus
+expect 1 '' 'wharfctl: nowhere: No such file' -- "$ctl" certificate list --config nowhere
+
 exit $failed
