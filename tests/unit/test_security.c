@@ -1,0 +1,1054 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/*
+ * TLS in the protocol (RFC 2228, 4217, 7151), as conversations with a world that has TLS and one
+ * file.  ">" is a line that is sent, "+" bytes in one piece; "<" is the next line of the replies (a
+ * pattern for fnmatch), "!" what the world does or must have done; see act().  Nothing may be left
+ * unread when the client speaks again.
+ */
+#include <errno.h>
+#include <fnmatch.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include <wharf/base/address.h>
+#include <wharf/ftp/session.h>
+
+/* What is different from the defaults. */
+struct setup {
+	int tls;                /* an enum word_tls */
+	int require;            /* the listener's require_tls */
+	int final;              /* the user's, when he is logged in */
+	int block;              /* of the user block "demo"; 0 for no block, else one more */
+	bool bare;              /* no certificate */
+	bool ccc;               /* the option */
+	bool no_password;       /* tls_client_password = no */
+	const char *sources;    /* u, p, a */
+	enum transfer_end end;  /* of transfers */
+	enum auth_verdict says; /* the users file, of a certificate's user */
+};
+
+struct world {
+	struct ftp_session s;
+	struct settings listener, user;
+	struct setup setup;
+	struct buf out;      /* replies that the script has not read yet */
+	struct message ask;  /* the last question */
+	struct buf asked;    /* the path in it */
+	struct buf question; /* of the last login: its source's letter, and the user */
+	struct buf host;
+	struct transfer_plan plan;
+	unsigned tickets, logouts;
+	uint64_t delayed;
+	bool pending, connect, transfer, delay, login, certified, right, known;
+	bool securing, clear, hung_up, graceful;
+};
+
+static struct world *
+world_of(struct ftp_session *s)
+{
+	return (struct world *)((char *)s - offsetof(struct world, s));
+}
+
+static void
+w_reply(struct ftp_session *s, struct slice bytes)
+{
+	/* In the middle of a handshake nothing can be said. */
+	assert_false(world_of(s)->securing);
+	buf_add_slice(&world_of(s)->out, bytes);
+}
+
+static void
+w_hang_up(struct ftp_session *s, bool graceful)
+{
+	world_of(s)->hung_up = true;
+	world_of(s)->graceful = graceful;
+}
+
+static uint64_t
+w_now(struct ftp_session *s)
+{
+	(void)s;
+	return 0;
+}
+
+static void
+w_delay(struct ftp_session *s, uint64_t ms)
+{
+	world_of(s)->delay = true;
+	world_of(s)->delayed = ms;
+}
+
+static bool
+w_can_secure(struct ftp_session *s)
+{
+	return !world_of(s)->setup.bare;
+}
+
+static void
+w_secure(struct ftp_session *s)
+{
+	assert_false(world_of(s)->securing);
+	world_of(s)->securing = true;
+}
+
+static void
+w_unsecure(struct ftp_session *s)
+{
+	assert_false(world_of(s)->clear);
+	world_of(s)->clear = true;
+}
+
+static void
+w_ticket(struct ftp_session *s)
+{
+	world_of(s)->tickets++;
+}
+
+static bool
+w_host(struct ftp_session *s, struct slice name)
+{
+	struct world *w = world_of(s);
+
+	if (slice_equal(name, SLICE("nobody.example")))
+		return false;
+	buf_reset(&w->host);
+	buf_add_slice(&w->host, name);
+	return true;
+}
+
+static int
+w_required(struct ftp_session *s, struct slice user)
+{
+	return slice_equal(user, SLICE("demo")) ? world_of(s)->setup.block - 1 : -1;
+}
+
+static void
+w_ask(struct ftp_session *s, struct message *m)
+{
+	struct world *w = world_of(s);
+
+	assert_false(w->pending);
+	w->ask = *m;
+	w->pending = true;
+	buf_reset(&w->asked);
+	buf_add_slice(&w->asked, m->id == MSG_F_OPEN ? m->f_open.path : SLICE(""));
+}
+
+static void
+ask_login(struct world *w, enum word_source source, struct slice user)
+{
+	w->login = true;
+	buf_reset(&w->question);
+	buf_add_byte(&w->question, "upa"[source]);
+	buf_add_byte(&w->question, ' ');
+	buf_add_slice(&w->question, user);
+	w->known = slice_equal(user, SLICE("demo")) || slice_equal(user, SLICE("till7"));
+}
+
+static void
+w_login(struct ftp_session *s, enum word_source source, struct slice user, struct slice secret)
+{
+	struct world *w = world_of(s);
+
+	ask_login(w, source, user);
+	w->certified = false;
+	w->right = source == WORD_source_anonymous || slice_equal(secret, SLICE("secret"));
+}
+
+static void
+w_login_certified(struct ftp_session *s, enum word_source source, struct slice user)
+{
+	assert_int_not_equal(source, WORD_source_anonymous);
+	assert_true(s->secure);
+	ask_login(world_of(s), source, user);
+	world_of(s)->certified = true;
+}
+
+static void
+w_login_answer(struct ftp_session *s, struct slice secret)
+{
+	w_login(s, WORD_source_pam, SLICE("demo"), secret);
+}
+
+static void
+w_logout(struct ftp_session *s)
+{
+	world_of(s)->logouts++;
+	s->settings = &world_of(s)->listener;
+}
+
+static int
+w_passive(struct ftp_session *s, int family, struct sockaddr_storage *announce)
+{
+	(void)family;
+	*announce = s->local;
+	address_set_port(announce, 50000);
+	return 0;
+}
+
+static void
+w_active(struct ftp_session *s, const struct sockaddr_storage *to)
+{
+	(void)s;
+	(void)to;
+}
+
+static void
+w_connect(struct ftp_session *s)
+{
+	world_of(s)->connect = true;
+}
+
+static void
+w_disconnect(struct ftp_session *s)
+{
+	world_of(s)->connect = false;
+}
+
+static void
+w_transfer(struct ftp_session *s, const struct transfer_plan *plan)
+{
+	world_of(s)->transfer = true;
+	world_of(s)->plan = *plan;
+}
+
+static uint64_t
+w_moved(struct ftp_session *s)
+{
+	(void)s;
+	return 0;
+}
+
+static void
+w_log_command(struct ftp_session *s, struct slice line, unsigned code)
+{
+	(void)s;
+	(void)line;
+	(void)code;
+}
+
+static void
+w_log_login(struct ftp_session *s, struct slice user, bool accepted, const char *why)
+{
+	(void)s;
+	(void)user;
+	(void)accepted;
+	assert_non_null(why);
+}
+
+static void
+w_log_transfer(struct ftp_session *s, const struct transfer_record *record)
+{
+	(void)s;
+	(void)record;
+}
+
+static const struct ftp_world world_ops = {
+	.reply = w_reply,
+	.hang_up = w_hang_up,
+	.now = w_now,
+	.delay = w_delay,
+	.can_secure = w_can_secure,
+	.secure = w_secure,
+	.unsecure = w_unsecure,
+	.ticket = w_ticket,
+	.host = w_host,
+	.required = w_required,
+	.ask = w_ask,
+	.login = w_login,
+	.login_certified = w_login_certified,
+	.login_answer = w_login_answer,
+	.logout = w_logout,
+	.passive = w_passive,
+	.active = w_active,
+	.connect = w_connect,
+	.disconnect = w_disconnect,
+	.transfer = w_transfer,
+	.moved = w_moved,
+	.log_command = w_log_command,
+	.log_login = w_log_login,
+	.log_transfer = w_log_transfer,
+};
+
+/* An agent with the file "/file", of 1000 bytes. */
+static void
+answer(struct world *w)
+{
+	bool there = slice_equal(buf_slice(&w->asked), SLICE("/file"));
+	struct message m = {.fd = -1};
+
+	w->pending = false;
+	if (w->ask.id == MSG_F_OPEN) {
+		bool reads = w->ask.f_open.how & OPEN_READ;
+		m.id = MSG_R_OPENED;
+		m.r_opened.size = there && !(w->ask.f_open.how & OPEN_TRUNCATE) ? 1000 : 0;
+		m.r_opened.error = reads && !there ? ENOENT : 0;
+		m.r_opened.name = SLICE("/ftp.unique");
+	} else if (w->ask.id == MSG_F_LIST) {
+		m.id = MSG_R_LISTING;
+	} else if (w->ask.id == MSG_F_STAT) {
+		m.id = MSG_R_STAT;
+		m.r_stat.mode = S_IFDIR | 0755;
+		m.r_stat.perm = 0x3ff; /* all that is possible */
+	} else {
+		m.id = MSG_R_DONE;
+	}
+	ftp_session_answered(&w->s, &m);
+}
+
+/* The users file does not know till7 where PAM is a source too. */
+static void
+judge(struct world *w)
+{
+	bool pam = w->question.data[0] == 'p';
+	enum auth_verdict verdict = !w->known      ? AUTH_UNKNOWN
+				    : w->certified ? (pam ? AUTH_OK : w->setup.says)
+				    : w->right     ? AUTH_OK
+						   : AUTH_NO;
+	struct slice user = slice_from(buf_slice(&w->question), 2);
+
+	w->login = false;
+	if (w->question.data[0] == 'a')
+		verdict = AUTH_OK;
+	else
+		ftp_session_judged(&w->s, verdict, SLICE_NULL);
+	if (verdict == AUTH_OK)
+		ftp_session_logged_in(&w->s, user, &w->user);
+}
+
+static void
+turn(struct world *w)
+{
+	for (;;) {
+		if (w->pending) {
+			answer(w);
+		} else if (w->login) {
+			judge(w);
+		} else if (w->delay) {
+			w->delay = false;
+			ftp_session_delayed(&w->s);
+		} else if (w->connect) {
+			w->connect = false;
+			ftp_session_connected(&w->s, 0);
+		} else if (w->transfer) {
+			w->transfer = false;
+			ftp_session_transferred(&w->s, w->setup.end, 0, 10);
+		} else {
+			return;
+		}
+	}
+}
+
+static void
+world_init(struct world *w, const struct setup *setup)
+{
+	struct network net;
+
+	*w = (struct world){.setup = *setup};
+	assert_int_equal(settings_init(&w->listener), 0);
+	assert_int_equal(settings_init(&w->user), 0);
+	w->listener.tls = w->user.tls = setup->tls;
+	w->listener.require_tls = setup->require;
+	w->user.require_tls = setup->final;
+	w->listener.ccc = w->user.ccc = setup->ccc;
+	w->listener.tls_client_password = w->user.tls_client_password = !setup->no_password;
+	w->listener.sources.n = 0;
+	for (const char *c = setup->sources ? setup->sources : "u"; *c; c++)
+		w->listener.sources.item[w->listener.sources.n++] = (uint8_t)(strchr("upa", *c) -
+									      "upa");
+	w->user.sources = w->listener.sources;
+	assert_int_equal(network_parse(SLICE("127.0.0.1"), &net), 0);
+	ftp_session_init(&w->s, &world_ops, &w->listener, &net.address, &net.address);
+	ftp_session_start(&w->s);
+}
+
+static void
+world_deinit(struct world *w)
+{
+	ftp_session_deinit(&w->s);
+	settings_deinit(&w->listener);
+	settings_deinit(&w->user);
+	buf_deinit(&w->out);
+	buf_deinit(&w->asked);
+	buf_deinit(&w->question);
+	buf_deinit(&w->host);
+}
+
+static void
+expect_line(struct world *w, const char *pattern, const char *after)
+{
+	const char *end = w->out.len ? memchr(w->out.data, '\n', w->out.len) : NULL;
+
+	if (!end)
+		fail_msg("nothing was replied to %s, not %s", after, pattern);
+	size_t n = (size_t)(end - w->out.data) + 1;
+	assert_true(n >= 2 && end[-1] == '\r');
+	char *line = strndup(w->out.data, n - 2);
+	if (fnmatch(pattern, line, 0) != 0)
+		fail_msg("to %s: expected %s, got %s", after, pattern, line);
+	free(line);
+	buf_consume(&w->out, n);
+}
+
+static void
+secured(struct world *w, const char *user)
+{
+	struct tls_client client = {user ? slice_of(user) : SLICE_NULL};
+
+	assert_true(w->securing);
+	w->securing = false;
+	ftp_session_secured(&w->s, &client);
+	turn(w);
+}
+
+/* Takes the number that ends the text, or -1. */
+static int
+number_in(const char *text)
+{
+	const char *digit = strpbrk(text, "0123456789");
+
+	return digit ? (int)strtol(digit, NULL, 10) : -1;
+}
+
+static void
+act(struct world *w, const char *what)
+{
+	if (strcmp(what, "tls") == 0) {
+		secured(w, NULL);
+	} else if (strncmp(what, "tls ", 4) == 0) {
+		secured(w, what + 4);
+	} else if (strcmp(what, "no tls") == 0) {
+		assert_false(w->securing);
+	} else if (strcmp(what, "clear") == 0) {
+		assert_true(w->clear);
+		w->clear = false;
+	} else if (strcmp(what, "not clear") == 0) {
+		assert_false(w->clear);
+	} else if (strncmp(what, "tickets ", 8) == 0) {
+		assert_int_equal(w->tickets, number_in(what));
+		w->tickets = 0;
+	} else if (strncmp(what, "delayed ", 8) == 0) {
+		assert_int_equal(w->delayed, number_in(what));
+		w->delayed = 0;
+	} else if (strncmp(what, "asked ", 6) == 0) {
+		assert_true(slice_equal(buf_slice(&w->question), slice_of(what + 6)));
+	} else if (strncmp(what, "host ", 5) == 0) {
+		assert_true(slice_equal(buf_slice(&w->host), slice_of(what + 5)));
+	} else if (strcmp(what, "protected") == 0) {
+		assert_true(w->plan.protect);
+	} else if (strcmp(what, "bare") == 0) {
+		assert_false(w->plan.protect);
+	} else {
+		assert_string_equal(what, "gone");
+		assert_true(w->hung_up && w->graceful);
+	}
+}
+
+static void
+run_lines(struct world *w, const char *const *script)
+{
+	const char *last = "the connect";
+
+	for (; *script; script++) {
+		const char *text = *script + 2;
+		if (**script == '<') {
+			expect_line(w, text, last);
+			continue;
+		}
+		if (**script == '!') {
+			act(w, text);
+			continue;
+		}
+		if (w->out.len)
+			fail_msg("before \"%s\": unread: %.*s", text, (int)w->out.len, w->out.data);
+		struct buf piece = BUF_INIT;
+		buf_add_str(&piece, text);
+		if (**script == '>')
+			buf_add_str(&piece, "\r\n");
+		assert_int_equal(ftp_session_input(&w->s, piece.data, piece.len), 0);
+		buf_deinit(&piece);
+		turn(w);
+		last = text;
+	}
+	if (w->out.len)
+		fail_msg("at the end: unread: %.*s", (int)w->out.len, w->out.data);
+}
+
+static void
+run_script(const struct setup *setup, const char *const *script)
+{
+	struct world w;
+
+	world_init(&w, setup);
+	run_lines(&w, script);
+	world_deinit(&w);
+}
+
+#define SCRIPT (const char *const[])
+#define SETUP  &(const struct setup)
+#define ASKED                            \
+	SETUP                            \
+	{                                \
+		.tls = WORD_tls_explicit \
+	}
+#define HELLO   "< 220 *"
+#define BEGIN   "> AUTH TLS", "< 234 *", "! tls"
+#define LOGIN   "> USER demo", "< 331 *", "> PASS secret", "< 230 *"
+#define PRIVATE "> PBSZ 0", "< 200 PBSZ=0", "> PROT P", "< 200 *"
+
+/* Every command of RFC 2228 in every state. */
+static const struct {
+	const char *line;
+	/* in clear, over TLS, logged in in clear, logged in over TLS, after PBSZ */
+	int in_clear, over_tls, clear_user, user, sized;
+	int unserved; /* where there is no certificate, logged in */
+} states[] = {
+	{"AUTH TLS", 234, 503, 503, 503, 503, 502},
+	{"auth tls-c", 234, 503, 503, 503, 503, 502},
+	{"AUTH ssl", 234, 503, 503, 503, 503, 502},
+	{"AUTH TLS-P", 234, 503, 503, 503, 503, 502},
+	{"AUTH KERBEROS_V4", 504, 503, 503, 503, 503, 502},
+	{"AUTH TLS x", 504, 503, 503, 503, 503, 502},
+	{"AUTH", 501, 501, 501, 501, 501, 501},
+	{"PBSZ 0", 503, 200, 503, 200, 200, 502},
+	{"PBSZ 4294967295", 503, 200, 503, 200, 200, 502},
+	{"PBSZ 4294967296", 503, 501, 503, 501, 501, 502},
+	{"PBSZ -1", 503, 501, 503, 501, 501, 502},
+	{"PBSZ", 501, 501, 501, 501, 501, 501},
+	{"PROT P", 503, 503, 503, 503, 200, 502},
+	{"prot c", 503, 503, 503, 503, 200, 502},
+	{"PROT S", 503, 503, 503, 503, 536, 502},
+	{"PROT E", 503, 503, 503, 503, 536, 502},
+	{"PROT X", 503, 503, 503, 503, 504, 502},
+	{"PROT PP", 503, 503, 503, 503, 504, 502},
+	{"PROT 0", 503, 503, 503, 503, 504, 502},
+	{"PROT", 501, 501, 501, 501, 501, 501},
+	{"CCC", 530, 530, 533, 534, 534, 502},
+	{"CCC x", 530, 530, 501, 501, 501, 501},
+	{"ADAT x", 530, 530, 503, 503, 503, 502},
+	{"MIC x", 530, 530, 503, 537, 537, 502},
+	{"CONF x", 530, 530, 503, 537, 537, 502},
+	{"ENC x", 530, 530, 503, 537, 537, 502},
+};
+
+static void
+test_states(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		char line[40], replies[6][8];
+		const int codes[] = {states[i].in_clear, states[i].over_tls, states[i].clear_user,
+				     states[i].user,     states[i].sized,    states[i].unserved};
+		snprintf(line, sizeof(line), "> %s", states[i].line);
+		for (size_t k = 0; k < 6; k++)
+			snprintf(replies[k], sizeof(replies[k]), "< %d *", codes[k]);
+		run_script(ASKED, SCRIPT{HELLO, line, replies[0], NULL});
+		run_script(ASKED, SCRIPT{HELLO, BEGIN, line, replies[1], "! no tls", NULL});
+		run_script(ASKED, SCRIPT{HELLO, LOGIN, line, replies[2], "! no tls", NULL});
+		run_script(ASKED,
+			   SCRIPT{HELLO, BEGIN, LOGIN, line, replies[3], "! not clear", NULL});
+		run_script(ASKED, SCRIPT{HELLO, BEGIN, LOGIN, "> PBSZ 0", "< 200 *", line,
+					 replies[4], "! no tls", "! not clear", NULL});
+		run_script(SETUP{.tls = WORD_tls_explicit, .bare = true},
+			   SCRIPT{HELLO, LOGIN, line, replies[5], "! no tls", NULL});
+		run_script(SETUP{.tls = WORD_tls_off},
+			   SCRIPT{HELLO, LOGIN, line, replies[5], "! no tls", NULL});
+	}
+}
+
+/* Nothing that came in clear is read over TLS, nor the other way round (attacks B01). */
+static void
+test_injection(void **state)
+{
+	static const char *const pieces[] = {
+		"AUTH TLS\r\nFEAT\r\n", "AUTH TLS\r\nF",    "AUTH TLS\r\n\r\n",
+		"AUTH TLS\r\n\r",       "AUTH TLS\r\n\xff", "AUTH TLS\r\n\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+		char piece[60], queued[100];
+		snprintf(piece, sizeof(piece), "+ %s", pieces[i]);
+		snprintf(queued, sizeof(queued), "+ USER demo\r\nPASS no\r\n%s", pieces[i]);
+		run_script(ASKED, SCRIPT{HELLO, piece, "< 421 *", "! no tls", "! gone", NULL});
+		run_script(ASKED, SCRIPT{HELLO, queued, "< 331 *", "< 530 *", "< 421 *", "! no tls",
+					 "! gone", NULL});
+	}
+	/* What came before it is answered before it. */
+	run_script(ASKED,
+		   SCRIPT{HELLO, "+ NOOP\r\nUSER demo\r\nPASS no\r\nAUTH TLS\r\n", "< 200 *",
+			  "< 331 *", "< 530 *", "< 234 *", "! tls", "> NOOP", "< 200 *", NULL});
+	run_script(ASKED,
+		   SCRIPT{HELLO, "+ AUTH T", "+ LS\r", "+ \n", "< 234 *", "! tls", LOGIN, NULL});
+	/* Refused, it is a command like another. */
+	run_script(ASKED, SCRIPT{HELLO, "+ AUTH X\r\nNOOP\r\n", "< 504 *", "< 200 *", NULL});
+	run_script(ASKED, SCRIPT{HELLO, BEGIN, LOGIN, PRIVATE, "> PASV", "< 227 *",
+				 "+ RETR file\r\nAUTH TLS\r\nNOOP\r\n", "< 150 *", "< 226 *",
+				 "< 503 *", "< 200 *", NULL});
+	run_script(SETUP{.tls = WORD_tls_explicit, .ccc = true},
+		   SCRIPT{HELLO, BEGIN, LOGIN, "+ CCC\r\nPWD\r\n", "< 421 *", "! not clear",
+			  "! gone", NULL});
+	run_script(ASKED, SCRIPT{HELLO, BEGIN, "+ REIN\r\nFEAT\r\n", "< 421 *", "! not clear",
+				 "! gone", NULL});
+}
+
+/* What comes in clear behind the 234 is not even kept; and a time that is up says nothing. */
+static void
+test_handshake(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, ASKED);
+	run_lines(&w, SCRIPT{HELLO, "> AUTH TLS", "< 234 *", NULL});
+	assert_false(ftp_session_wants_input(&w.s));
+	assert_int_equal(ftp_session_input(&w.s, "FEAT\r\n", 6), -EPROTO);
+	run_lines(&w, SCRIPT{"! tls", "> NOOP", "< 200 *", NULL});
+	world_deinit(&w);
+	world_init(&w, ASKED);
+	run_lines(&w, SCRIPT{HELLO, "> AUTH TLS", "< 234 *", NULL});
+	ftp_session_expire(&w.s, "Too late.");
+	assert_true(w.hung_up && !w.graceful);
+	assert_int_equal(w.out.len, 0);
+	ftp_session_secured(&w.s, &(struct tls_client){SLICE_NULL});
+	assert_false(w.s.secure);
+	world_deinit(&w);
+}
+
+/* What was said and set on one side does not hold on the other (attacks B02). */
+static void
+test_carried_over(void **state)
+{
+	(void)state;
+	run_script(ASKED, SCRIPT{HELLO, "> OPTS HASH MD5", "< 200 MD5", "> USER demo", "< 331 *",
+				 "> AUTH TLS", "< 234 *", "! tls", "> PASS secret", "< 503 *",
+				 "> OPTS HASH", "< 200 SHA-256", NULL});
+	run_script(ASKED, SCRIPT{HELLO,           BEGIN,
+				 LOGIN,           PRIVATE,
+				 "> TYPE I",      "< 200 *",
+				 "> CWD pub",     "< 250 *",
+				 "> EPSV ALL",    "< 200 *",
+				 "> EPSV",        "< 229 *",
+				 "> REST 5",      "< 350 *",
+				 "> REIN",        "< 220 *",
+				 "! clear",       "> PASS secret",
+				 "< 503 *",       "> PWD",
+				 "< 530 *",       "> PBSZ 0",
+				 "< 503 *",       "> PROT P",
+				 "< 503 *",       BEGIN,
+				 "> PROT P",      "< 503 *",
+				 LOGIN,           "> RNTO x",
+				 "< 503 *",       "> PWD",
+				 "< 257 \"/\" *", "> RETR file",
+				 "< 425 *",       "> PASV",
+				 "< 501 *",       "> EPSV",
+				 "< 229 *",       "! tickets 1",
+				 "> RETR file",   "< 150 Opening data connection.",
+				 "< 226 *",       "! bare",
+				 "> TYPE I",      "< 200 *",
+				 "> EPSV",        "< 229 *",
+				 "> RETR file",   "< 150 *(1000 bytes).",
+				 "< 226 *",       NULL});
+	run_script(ASKED, SCRIPT{HELLO, BEGIN, LOGIN, PRIVATE, "> REIN", "< 220 *", "! clear",
+				 LOGIN, "> PASV", "< 227 *", "! tickets 0", "> RETR file",
+				 "< 150 *", "< 226 *", "! bare", NULL});
+	/* The count of failures is not made new by AUTH or REIN. */
+	run_script(ASKED, SCRIPT{HELLO,         "> USER demo",    "< 331 *",
+				 "> PASS no",   "< 530 *",        "! delayed 1000",
+				 BEGIN,         "> USER demo",    "< 331 *",
+				 "> PASS no",   "< 530 *",        "! delayed 2000",
+				 "> REIN",      "< 220 *",        "! clear",
+				 "> USER demo", "< 331 *",        "> PASS no",
+				 "< 421 *",     "! delayed 4000", "! gone",
+				 NULL});
+}
+
+/* What each word of require_tls lets through. */
+static const struct {
+	int word;
+	bool login, control, data; /* what it wants protected */
+} required[] = {
+	{WORD_require_tls_off, false, false, false},   {WORD_require_tls_login, true, false, false},
+	{WORD_require_tls_control, true, true, false}, {WORD_require_tls_data, false, false, true},
+	{WORD_require_tls_all, true, true, true},
+};
+
+static void
+test_required(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(required) / sizeof(required[0]); i++) {
+		const struct setup setup = {.tls = WORD_tls_explicit,
+					    .require = required[i].word,
+					    .final = required[i].word,
+					    .ccc = true};
+		bool data = required[i].data;
+		if (required[i].login)
+			run_script(&setup,
+				   SCRIPT{HELLO, "> USER demo", "< 530 *AUTH TLS*", "> USER nobody",
+					  "< 530 *AUTH TLS*", "> PASS secret", "< 503 *", "> NOOP",
+					  "< 200 *", BEGIN, LOGIN, NULL});
+		else
+			run_script(&setup, SCRIPT{HELLO, LOGIN, NULL});
+		run_script(&setup,
+			   SCRIPT{HELLO, BEGIN, LOGIN, "> PBSZ 0", "< 200 *", "> PASV", "< 227 *",
+				  "> RETR file", data ? "< 521 *" : "< 150 *",
+				  data ? "> PROT P" : "< 226 *", data ? "< 200 *" : NULL,
+				  "> RETR file", "< 150 *", "< 226 *", "! protected", NULL});
+		run_script(&setup,
+			   SCRIPT{HELLO, BEGIN, LOGIN, PRIVATE, "> PROT C",
+				  data ? "< 534 *" : "< 200 *", "> PASV", "< 227 *", "> STOR x",
+				  "< 150 *", "< 226 *", data ? "! protected" : "! bare", NULL});
+		/* Before the login the listener's word counts. */
+		run_script(&setup, SCRIPT{HELLO, BEGIN, "> PBSZ 0", "< 200 *", "> PROT C",
+					  data ? "< 534 *" : "< 200 *", NULL});
+		run_script(&setup, SCRIPT{HELLO, BEGIN, LOGIN, "> CCC",
+					  required[i].control ? "< 534 *" : "< 200 *",
+					  required[i].control ? "! not clear" : "! clear", "> PWD",
+					  "< 257 *", NULL});
+	}
+}
+
+/* A user's own block says more, or less, than the listener; groups are known after the login. */
+static void
+test_required_of_users(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(required) / sizeof(required[0]); i++) {
+		bool login = required[i].login;
+		const struct setup block = {.tls = WORD_tls_explicit,
+					    .block = required[i].word + 1};
+		const struct setup over = {.tls = WORD_tls_explicit,
+					   .require = WORD_require_tls_all,
+					   .block = required[i].word + 1};
+		const struct setup group = {.tls = WORD_tls_explicit, .final = required[i].word};
+		const char *said = login ? "< 530 *AUTH TLS*" : "< 331 *";
+		run_script(&block,
+			   SCRIPT{HELLO, "> USER other", "< 331 *", "> USER demo", said, NULL});
+		run_script(&over,
+			   SCRIPT{HELLO, "> USER other", "< 530 *", "> USER demo", said, NULL});
+		run_script(&group,
+			   SCRIPT{HELLO, "> USER demo", "< 331 *", "> PASS secret",
+				  login ? "< 530 *AUTH TLS*" : "< 230 *", "> PWD",
+				  login ? "< 530 *" : "< 257 *", "> PASS secret", "< 503 *", NULL});
+		run_script(&group, SCRIPT{HELLO, BEGIN, LOGIN, "> PWD", "< 257 *", NULL});
+	}
+	/* The one who is refused by his group is forgotten by the world too. */
+	struct world w;
+	world_init(&w, SETUP{.tls = WORD_tls_explicit, .final = WORD_require_tls_login});
+	run_lines(&w, SCRIPT{HELLO, "> USER demo", "< 331 *", "> PASS secret", "< 530 *", NULL});
+	assert_int_equal(w.logouts, 1);
+	assert_int_equal(w.s.failures, 0);
+	world_deinit(&w);
+	/* Every command with a data connection. */
+#define COMMAND(verb, argument, needs, right, during, handler, feature, help)                    \
+	if (strcmp(#needs, "DATA") == 0)                                                         \
+		run_script(SETUP{.tls = WORD_tls_explicit, .final = WORD_require_tls_data},      \
+			   SCRIPT{HELLO, LOGIN, "> PASV", "< 227 *", "> " #verb " x", "< 521 *", \
+				  NULL});
+#include <wharf/ftp/commands.def>
+}
+
+static void
+test_implicit(void **state)
+{
+	const struct setup setup = {.tls = WORD_tls_implicit, .require = WORD_require_tls_all};
+	struct world w;
+
+	(void)state;
+	world_init(&w, &setup);
+	assert_int_equal(w.out.len, 0);
+	assert_false(ftp_session_wants_input(&w.s));
+	run_lines(&w, SCRIPT{"! tls",   HELLO,         "> AUTH TLS",  "< 503 *",     LOGIN,
+			     "> PASV",  "< 227 *",     "! tickets 1", "> RETR file", "< 150 *",
+			     "< 226 *", "! protected", "> PROT P",    "< 503 *",     PRIVATE,
+			     "> REIN",  "< 220 *",     "! not clear", "> PROT P",    "< 503 *",
+			     LOGIN,     "> PASV",      "< 227 *",     "> RETR file", "< 150 *",
+			     "< 226 *", "! protected", NULL});
+	world_deinit(&w);
+	/* Without a certificate there is nothing to be said. */
+	world_init(&w, SETUP{.tls = WORD_tls_implicit, .bare = true});
+	assert_int_equal(w.out.len, 0);
+	assert_true(w.hung_up && !w.graceful && !w.securing);
+	world_deinit(&w);
+	/* The certificate stays, as TLS does. */
+	run_script(SETUP{.tls = WORD_tls_implicit, .no_password = true},
+		   SCRIPT{"! tls till7", HELLO, "> USER till7", "< 232 *", "> REIN", "< 220 *",
+			  "> USER till7", "< 232 *", NULL});
+}
+
+static void
+test_ccc(void **state)
+{
+	(void)state;
+	run_script(SETUP{.tls = WORD_tls_explicit, .ccc = true},
+		   SCRIPT{HELLO,         BEGIN,
+			  "> CCC",       "< 530 *",
+			  LOGIN,         PRIVATE,
+			  "> CCC",       "< 200 *",
+			  "! clear",     "> CCC",
+			  "< 533 *",     "> AUTH TLS",
+			  "< 503 *",     "> PBSZ 0",
+			  "< 503 *",     "> MIC x",
+			  "< 503 *",     "> STAT",
+			  "< 211-*",     "<  *",
+			  "<  *",        "<  Control connection clear, data connections over TLS",
+			  "<  *",        "<  *",
+			  "< 211 *",     "> PASV",
+			  "< 227 *",     "! tickets 0",
+			  "> RETR file", "< 150 *",
+			  "< 226 *",     "! protected",
+			  "> PROT C",    "< 200 *",
+			  "> PASV",      "< 227 *",
+			  "> RETR file", "< 150 *",
+			  "< 226 *",     "! bare",
+			  "> REIN",      "< 220 *",
+			  "! not clear", "> PROT P",
+			  "< 503 *",     BEGIN,
+			  LOGIN,         NULL});
+	run_script(SETUP{.tls = WORD_tls_explicit,
+			 .ccc = true,
+			 .require = WORD_require_tls_login,
+			 .final = WORD_require_tls_login},
+		   SCRIPT{HELLO, BEGIN, LOGIN, "> CCC", "< 200 *", "! clear", "> PWD", "< 257 *",
+			  "> REIN", "< 220 *", "> USER demo", "< 530 *", NULL});
+	/* Whom the certificate named is forgotten with it. */
+	run_script(SETUP{.tls = WORD_tls_explicit, .ccc = true, .no_password = true},
+		   SCRIPT{HELLO, "> AUTH TLS", "< 234 *", "! tls till7", "> USER till7", "< 232 *",
+			  "> CCC", "< 200 *", "! clear", "> REIN", "< 220 *", "> USER till7",
+			  "< 331 *", "> PASS no", "< 530 *", NULL});
+}
+
+static void
+test_data(void **state)
+{
+	static const struct {
+		enum transfer_end end;
+		const char *reply;
+	} ends[] = {
+		{TRANSFER_COMPLETE, "< 226 *"},
+		{TRANSFER_TRUNCATED, "< 426 *close_notify*"},
+		{TRANSFER_TLS_FAILED, "< 522 *"},
+		{TRANSFER_TLS_REFUSED, "< 522 *resume*"},
+	};
+	struct world w;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		run_script(SETUP{.tls = WORD_tls_explicit, .end = ends[i].end},
+			   SCRIPT{HELLO, BEGIN, LOGIN, PRIVATE, "> PASV", "< 227 *", "> STOR new",
+				  "< 150 *", ends[i].reply, "> NOOP", "< 200 *", NULL});
+	/* A ticket for each data connection that is prepared, and only then. */
+	run_script(ASKED, SCRIPT{HELLO,
+				 BEGIN,
+				 LOGIN,
+				 "> PASV",
+				 "< 227 *",
+				 "! tickets 0",
+				 PRIVATE,
+				 "> PASV",
+				 "< 227 *",
+				 "! tickets 1",
+				 "> EPSV",
+				 "< 229 *",
+				 "! tickets 1",
+				 "> PORT 127,0,0,1,200,0",
+				 "< 200 *",
+				 "! tickets 1",
+				 "> EPRT |1|127.0.0.1|50000|",
+				 "< 200 *",
+				 "! tickets 1",
+				 "> PORT 127,0,0,2,200,0",
+				 "< 501 *",
+				 "> EPSV 2",
+				 "< 522 *",
+				 "> EPRT x",
+				 "< 501 *",
+				 "> EPSV ALL",
+				 "< 200 *",
+				 "> PASV",
+				 "< 501 *",
+				 "! tickets 0",
+				 NULL});
+	/* AUTH SSL and TLS-P are PROT P, too, until PROT says another. */
+	run_script(ASKED, SCRIPT{HELLO,     "> AUTH SSL",  "< 234 *",     "! tls",       LOGIN,
+				 "> PASV",  "< 227 *",     "! tickets 1", "> RETR file", "< 150 *",
+				 "< 226 *", "! protected", "> PBSZ 0",    "< 200 *",     "> PROT C",
+				 "< 200 *", "> PASV",      "< 227 *",     "> RETR file", "< 150 *",
+				 "< 226 *", "! bare",      NULL});
+	/* Under PROT P the target is cut by the world, after the handshake. */
+	world_init(&w, ASKED);
+	run_lines(&w, SCRIPT{HELLO, BEGIN, LOGIN, "> PASV", "< 227 *", "> STOR file", "< 150 *",
+			     "< 226 *", NULL});
+	assert_true(w.ask.f_open.how & OPEN_TRUNCATE);
+	assert_false(w.plan.cut);
+	run_lines(&w,
+		  SCRIPT{PRIVATE, "> PASV", "< 227 *", "> STOR file", "< 150 *", "< 226 *", NULL});
+	assert_false(w.ask.f_open.how & OPEN_TRUNCATE);
+	assert_true(w.plan.cut && w.plan.protect);
+	assert_int_equal(w.plan.offset, 0);
+	run_lines(&w, SCRIPT{"> TYPE I", "< 200 *", "> PASV", "< 227 *", "> RANG 0 9", "< 350 *",
+			     "> STOR file", "< 150 *", "< 226 *", NULL});
+	assert_false(w.plan.cut);
+	assert_int_equal(w.plan.length, 10);
+	run_lines(&w, SCRIPT{"> PASV", "< 227 *", "> APPE file", "< 150 *", "< 226 *", NULL});
+	assert_false(w.plan.cut);
+	assert_int_equal(w.plan.offset, 1000);
+	world_deinit(&w);
+}
+
+#define CERTIFIED "> AUTH TLS", "< 234 *", "! tls till7"
+
+static void
+test_certificates(void **state)
+{
+	const struct setup both = {
+		.tls = WORD_tls_explicit, .sources = "upa", .says = AUTH_UNKNOWN};
+	const struct setup alone = {.tls = WORD_tls_explicit,
+				    .sources = "uap",
+				    .says = AUTH_UNKNOWN,
+				    .no_password = true};
+
+	(void)state;
+	/* The certificate and the password; nobody else; not anonymous either. */
+	run_script(&both,
+		   SCRIPT{HELLO, CERTIFIED, "> USER till7", "< 331 *", "> PASS no", "< 530 *",
+			  "> USER till7", "< 331 *", "> PASS secret", "< 230 *", NULL});
+	run_script(&both, SCRIPT{HELLO, CERTIFIED, "> USER anonymous", "< 530 Login incorrect.",
+				 "! delayed 1000", "> PASS x", "< 503 *", "> USER demo", "< 530 *",
+				 "! delayed 2000", "> USER Till7", "< 421 *", "! gone", NULL});
+	/* The certificate alone: sources are asked in their order. */
+	run_script(&alone, SCRIPT{HELLO, CERTIFIED, "> USER till7", "< 232 *", "! asked p till7",
+				  "> PASS x", "< 503 *", "> PWD", "< 257 *", "> USER till7",
+				  "< 503 *", NULL});
+	run_script(SETUP{.tls = WORD_tls_explicit, .no_password = true},
+		   SCRIPT{HELLO, CERTIFIED, "> USER till7", "< 232 *", "! asked u till7", NULL});
+	run_script(&alone, SCRIPT{HELLO, CERTIFIED, "> USER demo", "< 530 *", "! delayed 1000",
+				  "! asked ", NULL});
+	/* A source that says no ends it, and one after the other that knows nothing too. */
+	run_script(SETUP{.tls = WORD_tls_explicit,
+			 .sources = "up",
+			 .says = AUTH_NO,
+			 .no_password = true},
+		   SCRIPT{HELLO, CERTIFIED, "> USER till7", "< 530 Login incorrect.",
+			  "! asked u till7", "! delayed 1000", "> PASS x", "< 503 *", NULL});
+	run_script(SETUP{.tls = WORD_tls_explicit, .says = AUTH_UNKNOWN, .no_password = true},
+		   SCRIPT{HELLO, CERTIFIED, "> USER till7", "< 530 Login incorrect.", NULL});
+	/* Names that no source may see, and one that needs no proof. */
+	run_script(&alone, SCRIPT{HELLO, "> AUTH TLS", "< 234 *", "! tls a b", "> USER a b",
+				  "< 530 Login incorrect.", "! asked ", NULL});
+	run_script(&alone, SCRIPT{HELLO, "> AUTH TLS", "< 234 *", "! tls anonymous",
+				  "> USER anonymous", "< 331 *", "> PASS x", "< 230 *", NULL});
+	/* Without a certificate all is as without the option. */
+	run_script(&alone, SCRIPT{HELLO, BEGIN, LOGIN, NULL});
+}
+
+static void
+test_host(void **state)
+{
+	(void)state;
+	run_script(ASKED, SCRIPT{HELLO,
+				 "> HOST ftp.example",
+				 "< 220 *",
+				 "! host ftp.example",
+				 "> HOST nobody.example",
+				 "< 504 *",
+				 "! host ftp.example",
+				 "> HOST [::1]",
+				 "< 220 *",
+				 "! host [::1]",
+				 "> HOST 127.0.0.1",
+				 "< 220 *",
+				 "> HOST a/b",
+				 "< 501 *",
+				 "> HOST a b",
+				 "< 501 *",
+				 "> HOST",
+				 "< 501 *",
+				 "! host 127.0.0.1",
+				 BEGIN,
+				 "! host 127.0.0.1",
+				 "> HOST ftp.example",
+				 "< 220 *",
+				 "> USER demo",
+				 "< 331 *",
+				 "> HOST a",
+				 "< 503 *",
+				 "> PASS secret",
+				 "< 230 *",
+				 "> HOST a",
+				 "< 503 *",
+				 "! host ftp.example",
+				 "> REIN",
+				 "< 220 *",
+				 "! host ",
+				 "> HOST ftp.example",
+				 "< 220 *",
+				 NULL});
+}
+
+/* FEAT tells of TLS first, and only where it is served; STAT tells what holds. */
+static void
+test_told(void **state)
+{
+	static const char first[] = "211-Features:\r\n AUTH TLS\r\n PBSZ\r\n PROT\r\n HOST\r\n";
+	struct world w;
+
+	(void)state;
+	for (int bare = 0; bare < 2; bare++) {
+		world_init(&w, SETUP{.tls = WORD_tls_explicit, .bare = bare});
+		buf_reset(&w.out);
+		assert_int_equal(ftp_session_input(&w.s, "FEAT\r\n", 6), 0);
+		assert_int_equal(slice_starts(buf_slice(&w.out), SLICE(first)), !bare);
+		buf_add_byte(&w.out, 0);
+		assert_int_equal(strstr(w.out.data, "AUTH") != NULL, !bare);
+		assert_int_equal(strstr(w.out.data, "PBSZ") != NULL, !bare);
+		assert_int_equal(strstr(w.out.data, "PROT") != NULL, !bare);
+		world_deinit(&w);
+	}
+	run_script(ASKED, SCRIPT{HELLO,
+				 BEGIN,
+				 LOGIN,
+				 "> STAT",
+				 "< 211-*",
+				 "<  *",
+				 "<  *",
+				 "<  Control connection over TLS, data connections clear",
+				 "<  *",
+				 "<  *",
+				 "< 211 *",
+				 PRIVATE,
+				 "> STAT",
+				 "< 211-*",
+				 "<  *",
+				 "<  *",
+				 "<  Control connection over TLS, data connections over TLS",
+				 "<  *",
+				 "<  *",
+				 "< 211 *",
+				 NULL});
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_states),    cmocka_unit_test(test_injection),
+		cmocka_unit_test(test_handshake), cmocka_unit_test(test_carried_over),
+		cmocka_unit_test(test_required),  cmocka_unit_test(test_required_of_users),
+		cmocka_unit_test(test_implicit),  cmocka_unit_test(test_ccc),
+		cmocka_unit_test(test_data),      cmocka_unit_test(test_certificates),
+		cmocka_unit_test(test_host),      cmocka_unit_test(test_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
