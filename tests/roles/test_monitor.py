@@ -7,7 +7,7 @@ usage: test_monitor.py WHARFD WHARFD-AUTH FAKE_ROLE
 Uses the ports 21000 to 21999 of 127.0.0.1.  As root it also tries PAM, with a user and a service of its own that it removes,
 and everything without root as the user nobody.
 """
-import atexit, os, pwd, random, re, shutil, signal, socket, statistics, subprocess, sys, tempfile, time, warnings
+import atexit, functools, os, pwd, random, re, shutil, signal, socket, statistics, subprocess, sys, tempfile, time, warnings
 
 # A process that is not dumpable can't be searched for leaks by its helper.
 os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=0")
@@ -368,12 +368,21 @@ def test_deaths():
     shutil.rmtree(d.folder)
 
 
-CERTIFIED = "tls_client_user = cn\ntls_client_password = no\n"
+@functools.cache
+def asking(user="cn", password="no"):
+    """Options of a server that asks clients for certificates, with a certificate and a CA of its own."""
+    fd, path = tempfile.mkstemp(prefix="wharfd-test-", suffix=".pem")
+    os.close(fd)
+    atexit.register(os.unlink, path)
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-keyout", path,
+                    "-out", path], check=True, capture_output=True)
+    return (f'tls_certificate = {{"{path}"}}\ntls_client_certificate = request\ntls_client_ca = "{path}"\n'
+            f'tls_client_user = {user}\ntls_client_password = {password}\n')
 
 
 def test_certificates():
     # Who a certificate names needs no password, and all else that a password's owner needs.
-    d = Daemon("sources = {users}\n" + CERTIFIED)
+    d = Daemon("sources = {users}\n" + asking())
     c = d.connect()
     expect(c.ask("users-certificate alice"), "verdict ok")
     expect_like(c.line(), "login alice .*")
@@ -387,7 +396,7 @@ def test_certificates():
     c.close()
     d.stop()
     # The configuration says whether a certificate is enough, not the worker.
-    for options in ("", "tls_client_user = cn\n", "tls_client_password = no\n"):
+    for options in ("", asking(password="yes"), asking(user="none")):
         d = Daemon("sources = {users}\n" + options)
         c = d.connect()
         for name in ("alice", "nobody-such"):
@@ -454,7 +463,7 @@ def test_pam():
 
 def pam_certificates():
     for session in ("yes", "no"):
-        d = Daemon(f"sources = {{pam}}\npam_session = {session}\n" + CERTIFIED)
+        d = Daemon(f"sources = {{pam}}\npam_session = {session}\n" + asking())
         c = d.connect()
         expect(c.ask(f"pam-certificate {PAM_USER}"), "verdict ok")
         expect_like(c.line(), f"login {PAM_USER} .*")
