@@ -29,6 +29,7 @@ struct tls {
 	bool done;      /* the handshake */
 	bool in_kernel; /* then what waits in the transport is clear */
 	bool ending;    /* in the kernel: close_notify follows what waits */
+	bool hungry;    /* what has come is not a whole record */
 	bool closed;    /* close_notify has come */
 	int verdict;    /* how it ended: an enum tls_result, or 0 */
 	size_t answers; /* bytes that wait because the peer made us write them */
