@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/*
+ * Turns at costly steps: the steps of TLS handshakes, each a good part of a millisecond.  So many
+ * are done in one turn of the loop; who comes later waits in line, so that transfers get their
+ * share between.
+ */
+#ifndef WHARF_WORKER_TURNS_H
+#define WHARF_WORKER_TURNS_H
+
+#include <stdbool.h>
+#include <sys/queue.h>
+#include <uv.h>
+
+/* One who may stand in line; begins zeroed. */
+struct turn {
+	TAILQ_ENTRY(turn) link;
+	void (*run)(void *owner);
+	void *owner;
+	bool waits;
+};
+
+struct turns {
+	uv_prepare_t prepare;
+	uv_check_t check;
+	uv_idle_t idle; /* runs while somebody waits: the loop must not sleep then */
+	TAILQ_HEAD(, turn) waiting;
+	unsigned budget, left;
+};
+
+/* budget: steps a turn of the loop.  0 or a negative errno. */
+int turns_init(struct turns *t, uv_loop_t *loop, unsigned budget);
+void turns_close(struct turns *t);
+
+/*
+ * true: it is t's turn now.  false: run(owner) is called when it is, from the loop; then its turn
+ * has come, and it need not ask again.  ahead: before those that are not.
+ */
+bool turns_take(struct turns *ts, struct turn *t, bool ahead);
+/* Leaves the line, if it stands in it. */
+void turns_leave(struct turns *ts, struct turn *t);
+
+#endif
