@@ -25,6 +25,7 @@ struct channel {
 /* An attempt, and what must stay of it while the user is logged in. */
 struct login {
 	enum word_source source;
+	enum login_proof proof;
 	bool waits;    /* for a verdict */
 	bool right;    /* the verdict was AUTH_OK */
 	bool admitted; /* the monitor's answer came before it */
@@ -74,7 +75,7 @@ auth_logout(struct session *s)
 		s->login_since = uv_now(&s->worker->loop);
 	agent_of_session(s, NULL);
 	s->anonymous = false;
-	s->ftp.settings = &s->listener->shared->settings;
+	s->ftp.settings = session_settings(s);
 	shared_put(&s->shared);
 }
 
@@ -218,10 +219,9 @@ auth_set_users(struct worker *w, int fd)
 static void
 send_login(struct session *s, struct link *link, struct slice user, struct slice secret)
 {
-	struct message m = {
-		.id = MSG_A_LOGIN,
-		.fd = -1,
-		.a_login = {s->id, user, secret.p ? PROOF_SECRET : PROOF_PROMPT, secret}};
+	struct message m = {.id = MSG_A_LOGIN,
+			    .fd = -1,
+			    .a_login = {s->id, user, (uint8_t)s->login->proof, secret}};
 
 	if (!link || link_send_secret(link, &m) < 0)
 		session_due(s, DUE_REFUSED, REFUSED_RESOURCES);
@@ -246,8 +246,9 @@ ask_for_pam(struct session *s, struct slice user, struct slice secret)
 	worker_tell(s->worker, &m);
 }
 
-void
-auth_login(struct session *s, enum word_source source, struct slice user, struct slice secret)
+static void
+begin(struct session *s, enum word_source source, struct slice user, enum login_proof proof,
+      struct slice secret)
 {
 	struct message m = {.id = MSG_M_ANONYMOUS, .fd = -1, .m_anonymous = {s->id, user}};
 
@@ -258,6 +259,7 @@ auth_login(struct session *s, enum word_source source, struct slice user, struct
 		return;
 	}
 	l->source = source;
+	l->proof = proof;
 	l->waits = source != WORD_source_anonymous;
 	if (source == WORD_source_anonymous) {
 		s->anonymous_asked++;
@@ -267,6 +269,18 @@ auth_login(struct session *s, enum word_source source, struct slice user, struct
 	} else {
 		send_login(s, s->worker->users, user, secret);
 	}
+}
+
+void
+auth_login(struct session *s, enum word_source source, struct slice user, struct slice secret)
+{
+	begin(s, source, user, secret.p ? PROOF_SECRET : PROOF_PROMPT, secret);
+}
+
+void
+auth_login_certified(struct session *s, enum word_source source, struct slice user)
+{
+	begin(s, source, user, PROOF_CERTIFICATE, SLICE_NULL);
 }
 
 void

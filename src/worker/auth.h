@@ -12,6 +12,7 @@
 
 /* As ftp_world's. */
 void auth_login(struct session *s, enum word_source source, struct slice user, struct slice secret);
+void auth_login_certified(struct session *s, enum word_source source, struct slice user);
 void auth_answer(struct session *s, struct slice secret);
 void auth_logout(struct session *s);
 

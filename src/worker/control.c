@@ -12,10 +12,13 @@
 #include <wharf/base/fd.h>
 
 #include "control.h"
+#include "secure.h"
 #include "status_pipe.h"
 
 /* A client that sends commands and reads no replies is not read on above this. */
 #define UNSENT_MAX (64U * 1024)
+/* Bytes of the socket that are taken at a time; the rest of the scratch is for their plaintext. */
+#define CONTROL_INPUT (48U * 1024)
 /* How long the client's FIN is awaited after ours: closing earlier could reset the last reply away.
  */
 #define LINGER_MS 1000
@@ -70,13 +73,19 @@ control_init(struct session *s)
 	return 0;
 }
 
-void
-control_flush(struct session *s)
+/* What is to be sent and has not left, in clear or encrypted. */
+static size_t
+unsent(const struct session *s)
+{
+	return s->out.len + secure_unsent(s);
+}
+
+/* Sends replies as they are.  Returns how many bytes left. */
+static size_t
+flush_clear(struct session *s)
 {
 	size_t at = 0;
 
-	if (buf_error(&s->out) < 0)
-		s->broken = true;
 	while (at < s->out.len && !s->broken) {
 		ssize_t n = send(s->fd, s->out.data + at, s->out.len - at,
 				 MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -87,14 +96,30 @@ control_flush(struct session *s)
 		else if (errno != EINTR)
 			s->broken = true;
 	}
-	if (s->broken || at == s->out.len) {
-		if (s->out.cap)
-			buf_deinit(&s->out);
-		s->out_since = 0;
-	} else if (at > 0 || s->out_since == 0) {
+	if (at < s->out.len)
 		buf_consume(&s->out, at);
+	else if (s->out.cap)
+		buf_deinit(&s->out);
+	return at;
+}
+
+void
+control_flush(struct session *s)
+{
+	size_t left = 0;
+
+	if (buf_error(&s->out) < 0)
+		s->broken = true;
+	if (s->secure && !s->broken)
+		left = secure_flush(s);
+	if (secure_is_clear(s) && !s->broken)
+		left += flush_clear(s);
+	if (s->broken && s->out.cap)
+		buf_deinit(&s->out);
+	if (unsent(s) == 0 || s->broken)
+		s->out_since = 0;
+	else if (left > 0 || s->out_since == 0)
 		s->out_since = now_of(s);
-	}
 }
 
 /* Bytes that nobody reads any more, until the client's FIN. */
@@ -107,30 +132,39 @@ discard(struct session *s)
 		session_close(s);
 }
 
-static void
-read_input(struct session *s)
+void
+control_take(struct session *s, struct slice bytes)
+{
+	/* Only a whole line is a command: bytes that never end one don't keep a session alive. */
+	if (memchr(bytes.p, '\n', bytes.n))
+		s->idle_since = now_of(s);
+	bool may_be_secret = !ftp_session_is_logged_in(&s->ftp);
+	if (ftp_session_input(&s->ftp, bytes.p, bytes.n) < 0)
+		s->broken = true;
+	if (may_be_secret || !ftp_session_is_logged_in(&s->ftp))
+		explicit_bzero((char *)bytes.p, bytes.n);
+}
+
+void
+control_read(struct session *s)
 {
 	char *bytes = s->worker->scratch;
-	ssize_t n = recv(s->fd, bytes, WORKER_SCRATCH, MSG_DONTWAIT);
+	ssize_t n = recv(s->fd, bytes, CONTROL_INPUT, MSG_DONTWAIT);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+		control_update(s);
 		return;
+	}
 	session_enter(s);
 	if (n < 0) {
 		s->broken = true;
 	} else if (n == 0) {
 		s->input_ended = true;
 		ftp_session_input_ended(&s->ftp);
+	} else if (secure_is_on(s)) {
+		secure_take(s, (struct slice){bytes, (size_t)n});
 	} else {
-		/* Only a whole line is a command: bytes that never end one don't keep a session
-		 * alive. */
-		if (memchr(bytes, '\n', (size_t)n))
-			s->idle_since = now_of(s);
-		bool may_be_secret = !ftp_session_is_logged_in(&s->ftp);
-		if (ftp_session_input(&s->ftp, bytes, (size_t)n) < 0)
-			s->broken = true;
-		if (may_be_secret || !ftp_session_is_logged_in(&s->ftp))
-			explicit_bzero(bytes, (size_t)n);
+		control_take(s, (struct slice){bytes, (size_t)n});
 	}
 	session_settle(s);
 }
@@ -138,8 +172,8 @@ read_input(struct session *s)
 static bool
 wants_input(const struct session *s)
 {
-	return !s->input_ended && !s->ending && s->out.len < UNSENT_MAX &&
-	       ftp_session_wants_input(&s->ftp);
+	return !s->input_ended && !s->ending && unsent(s) < UNSENT_MAX &&
+	       (secure_wants_input(s) || ftp_session_wants_input(&s->ftp));
 }
 
 static void
@@ -177,8 +211,8 @@ on_event(uv_poll_t *poll, int status, int events)
 		return;
 	if (s->fin_sent)
 		discard(s);
-	else if (wants_input(s))
-		read_input(s);
+	else if (wants_input(s) && secure_may_read(s))
+		control_read(s);
 	else
 		/* The watch was left on in the hope that it would not be needed: usually an answer
 		 * comes first. */
@@ -212,7 +246,7 @@ static uint64_t
 next_time(const struct session *s)
 {
 	const uint64_t t[] = {s->delay_until, s->linger_until, output_deadline(s),
-			      input_deadline(s)};
+			      input_deadline(s), secure_deadline(s)};
 	uint64_t least = 0;
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++)
@@ -244,7 +278,8 @@ on_timer(uv_timer_t *timer)
 	if (is_over(s->delay_until, now)) {
 		s->delay_until = 0;
 		ftp_session_delayed(&s->ftp);
-	} else if (is_over(s->linger_until, now) || is_over(output_deadline(s), now)) {
+	} else if (is_over(s->linger_until, now) || is_over(output_deadline(s), now) ||
+		   is_over(secure_deadline(s), now)) {
 		s->broken = true;
 	} else if (ftp_session_is_logged_in(&s->ftp)) {
 		session_expire(s, 0, "Idle for too long, goodbye.");
@@ -275,7 +310,9 @@ control_update(struct session *s)
 		session_close(s);
 		return;
 	}
-	if (s->ending && s->out.len == 0 && !s->fin_sent) {
+	if (s->ending && unsent(s) == 0)
+		secure_say_goodbye(s);
+	if (s->ending && unsent(s) == 0 && !s->fin_sent) {
 		if (s->input_ended) {
 			session_close(s);
 			return;
@@ -284,12 +321,12 @@ control_update(struct session *s)
 		s->fin_sent = true;
 		s->linger_until = now_of(s) + (s->worker->drained ? LAST_LINGER_MS : LINGER_MS);
 	}
-	int events = s->out.len ? UV_WRITABLE : 0;
+	int events = unsent(s) ? UV_WRITABLE : 0;
 	if (s->fin_sent || wants_input(s))
 		events |= UV_READABLE;
-	else if (!s->input_ended && s->out.len < UNSENT_MAX)
+	else if (!s->input_ended && unsent(s) < UNSENT_MAX)
 		events |= s->events & UV_READABLE;
 	set_events(s, events);
-	status_pipe_go_on(s, s->out.len < UNSENT_MAX);
+	status_pipe_go_on(s, unsent(s) < UNSENT_MAX);
 	set_timer(s);
 }

@@ -6,6 +6,7 @@
 #include <wharf/base/log.h>
 
 #include "events.h"
+#include "secure.h"
 #include "xferlog.h"
 
 /* An event of a session, with the three fields that each has. */
@@ -61,12 +62,44 @@ event_stranger(struct session *s, const struct sockaddr_storage *from)
 }
 
 void
+event_secured(struct session *s, struct slice user)
+{
+	const struct tls *t = s->secure->tls;
+
+	EVENT(INFO, s, "TLS begins", LOG_STR("version", tls_version(t)),
+	      LOG_STR("cipher", tls_cipher(t)), LOG_BYTES("sni", tls_sni(t)),
+	      LOG_BYTES("certificate", user));
+}
+
+void
+event_tls_failed(struct session *s, const char *why)
+{
+	EVENT(INFO, s, "TLS failed", LOG_STR("why", why));
+}
+
+void
+event_data_tls_failed(struct session *s, const char *why)
+{
+	EVENT(INFO, s, "TLS failed on a data connection", LOG_STR("why", why));
+}
+
+/* What TLS a transfer had. */
+static const char *
+protection_of(const struct pump_result *result)
+{
+	if (!result->protected)
+		return "no";
+	return result->resumed ? "resumed" : "yes";
+}
+
+void
 event_transfer(struct session *s, const struct transfer_record *record)
 {
 	EVENT(INFO, s, record->upload ? "upload" : "download",
 	      LOG_BYTES("command", record->command), LOG_BYTES("path", record->path),
 	      LOG_NUM("bytes", record->bytes),
 	      LOG_REAL("seconds", (double)record->milliseconds / 1000),
+	      LOG_STR("tls", protection_of(&s->result)),
 	      LOG_STR("end", transfer_end_name(record->end)),
 	      LOG_BYTES("error", record->error < 0 ? log_errno(record->error) : SLICE("")));
 	if (s->worker->xferlog >= 0)

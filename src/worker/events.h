@@ -12,6 +12,11 @@ void event_opened(struct session *s);
 void event_closed(struct session *s);
 void event_command(struct session *s, struct slice line, unsigned code);
 void event_login(struct session *s, struct slice user, bool accepted, const char *why);
+/* TLS is on the control connection; user: whom a client certificate names, or nobody. */
+void event_secured(struct session *s, struct slice user);
+void event_tls_failed(struct session *s, const char *why);
+/* TLS on a data connection could not begin, or was not wanted so. */
+void event_data_tls_failed(struct session *s, const char *why);
 void event_transfer(struct session *s, const struct transfer_record *record);
 /* Somebody else than the client came to its data port. */
 void event_stranger(struct session *s, const struct sockaddr_storage *from);

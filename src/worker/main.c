@@ -51,12 +51,26 @@ take_start(struct start *start, const struct w_start *m)
 		.gid = m->gid,
 		.empty_directory = start->settings.empty_directory,
 	};
-	return 0;
+	return worker_configure(&worker, &start->settings);
+}
+
+/* A host's certificates are read before the jail, and what is wrong with them is told. */
+static int
+take_host(const struct start *start, struct wire *wire, struct message *m)
+{
+	struct buf text = BUF_INIT;
+	struct message answer;
+	int r = hosts_take(&worker.hosts, &start->settings, m, &answer, &text);
+
+	if (r == HOSTS_ANSWER)
+		r = wire_send(wire, &answer);
+	buf_deinit(&text);
+	return r;
 }
 
 /* One message of the phase START.  0, 1 when it was the last one, or a negative errno. */
 static int
-take_message(struct start *start, const struct message *m)
+take_message(struct start *start, struct wire *wire, struct message *m)
 {
 	if (m->id != MSG_W_START && !start->seen && m->id != MSG_W_LOG)
 		return -EPROTO;
@@ -71,6 +85,12 @@ take_message(struct start *start, const struct message *m)
 	case MSG_W_XFERLOG:
 		worker_set_xferlog(&worker, m->fd);
 		return 0;
+	case MSG_W_HOST:
+	case MSG_W_HOST_FILE:
+	case MSG_W_HOST_END:
+		return take_host(start, wire, m);
+	case MSG_W_USER:
+		return rules_add(&worker.rules, m->w_user.user, m->w_user.require_tls);
 	case MSG_W_RUN:
 		return 1;
 	default:
@@ -89,7 +109,7 @@ read_start(struct start *start, struct wire *wire)
 			return r;
 		if (r == WIRE_CLOSED || r == WIRE_FD_LOST)
 			return r == WIRE_CLOSED ? -EPIPE : -EMFILE;
-		r = take_message(start, &m);
+		r = take_message(start, wire, &m);
 		if (r != 0)
 			return r < 0 ? r : 0;
 	}

@@ -27,10 +27,13 @@
 static void on_timer(uv_timer_t *timer);
 
 int
-pumps_init(struct pumps *ps, uv_loop_t *loop, struct pool *pool)
+pumps_init(struct pumps *ps, uv_loop_t *loop, struct pool *pool, struct turns *turns)
 {
-	*ps = (struct pumps){
-		.loop = loop, .pool = pool, .in = malloc(SCRATCH), .out = malloc(2 * SCRATCH)};
+	*ps = (struct pumps){.loop = loop,
+			     .pool = pool,
+			     .turns = turns,
+			     .in = malloc(SCRATCH),
+			     .out = malloc(2 * SCRATCH)};
 	LIST_INIT(&ps->all);
 	if (ps->in && ps->out)
 		return 0;
@@ -73,6 +76,9 @@ close_all(struct pump *p)
 	if (p->begun && !p->ended)
 		p->all->running--;
 	p->ended = true;
+	turns_leave(p->all->turns, &p->turn);
+	tls_free(p->tls);
+	p->tls = NULL;
 	uv_close((uv_handle_t *)&p->timer, on_closed);
 	if (p->socket_made)
 		uv_close((uv_handle_t *)&p->socket_poll, on_closed);
@@ -117,14 +123,24 @@ task_done(struct file *f, void *owner)
 	}
 }
 
+static void
+on_turn(void *owner)
+{
+	struct pump *p = owner;
+
+	REQUIRE(p->magic == PUMP_MAGIC);
+	pump_tls_step(p);
+}
+
 struct pump *
-pump_new(struct pumps *all, int socket, const struct transfer_plan *plan, uint64_t stall_ms,
-	 const struct pump_calls *calls, void *owner)
+pump_new(struct pumps *all, int socket, struct tls *tls, const struct transfer_plan *plan,
+	 const struct pump_terms *terms, const struct pump_calls *calls, void *owner)
 {
 	struct pump *p = calloc(1, sizeof(*p));
 	int fd = plan->fd;
 
 	if (!p) {
+		tls_free(tls);
 		fd_close(&socket);
 		fd_close(&fd);
 		return NULL;
@@ -134,7 +150,9 @@ pump_new(struct pumps *all, int socket, const struct transfer_plan *plan, uint64
 			   .calls = calls,
 			   .owner = owner,
 			   .plan = *plan,
-			   .stall_ms = stall_ms,
+			   .terms = *terms,
+			   .tls = tls,
+			   .turn = {.run = on_turn, .owner = p},
 			   .socket = socket,
 			   .position = plan->offset};
 	p->step = plan->kind == TRANSFER_RECEIVE ? pump_receive_step : pump_send_step;
@@ -142,6 +160,8 @@ pump_new(struct pumps *all, int socket, const struct transfer_plan *plan, uint64
 	uv_timer_init(all->loop, &p->timer);
 	p->timer.data = p;
 	p->handles = 1;
+	if (tls)
+		p->secure_by = uv_now(all->loop) + terms->handshake_ms;
 	if (plan->kind != TRANSFER_SEND_PIPE) {
 		p->plan.fd = -1;
 		p->file = file_new(all->pool, &all->classes, fd, uv_now(all->loop), task_done, p);
@@ -154,6 +174,15 @@ pump_new(struct pumps *all, int socket, const struct transfer_plan *plan, uint64
 }
 
 void
+pump_go(struct pump *p)
+{
+	if (p->file && p->file->class == FILE_UNKNOWN)
+		file_start(p->file, FILE_CLASSIFY, NULL, 0, 0);
+	else
+		p->step(p);
+}
+
+void
 pump_begin(struct pump *p)
 {
 	int on = 1;
@@ -161,13 +190,15 @@ pump_begin(struct pump *p)
 	p->begun = true;
 	p->all->running++;
 	p->last_moved = p->tokens_at = uv_now(p->all->loop);
-	if (p->plan.kind == TRANSFER_SEND_FILE && p->plan.rate == 0)
+	if (p->tls)
+		setsockopt(p->socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	else if (p->plan.kind == TRANSFER_SEND_FILE && p->plan.rate == 0)
 		setsockopt(p->socket, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
 	uv_timer_start(&p->timer, on_timer, TICK_MS, 0);
-	if (p->file && p->file->class == FILE_UNKNOWN)
-		file_start(p->file, FILE_CLASSIFY, NULL, 0, 0);
+	if (p->tls)
+		pump_tls_begin(p);
 	else
-		p->step(p);
+		pump_go(p);
 }
 
 static void
@@ -198,7 +229,10 @@ on_socket(uv_poll_t *poll, int status, int events)
 			close_all(p);
 		return;
 	}
-	p->step(p);
+	if (p->secure_by)
+		pump_tls_ready(p);
+	else
+		p->step(p);
 }
 
 static void
@@ -271,7 +305,11 @@ on_timer(uv_timer_t *timer)
 		close_all(p);
 		return;
 	}
-	if (now - p->last_moved >= p->stall_ms) {
+	if (p->secure_by && now >= p->secure_by) {
+		pump_end(p, TRANSFER_TLS_FAILED, 0);
+		return;
+	}
+	if (now - p->last_moved >= p->terms.stall_ms) {
 		pump_end(p, TRANSFER_STALLED, 0);
 		return;
 	}
@@ -283,6 +321,13 @@ on_timer(uv_timer_t *timer)
 		p->held = false;
 		p->step(p);
 	}
+}
+
+void
+pump_again(struct pump *p)
+{
+	p->held = true;
+	uv_timer_start(&p->timer, on_timer, 0, 0);
 }
 
 size_t
@@ -362,10 +407,22 @@ linger(struct pump *p)
 		pump_wait_socket(p, UV_READABLE);
 }
 
+/* An upload has ended by close_notify: ours answers it, as far as there is room for it. */
+static void
+say_goodbye(struct pump *p)
+{
+	tls_end(p->tls);
+	tls_flush(p->tls);
+}
+
 void
 pump_end(struct pump *p, enum transfer_end end, int error)
 {
-	struct pump_result result = {end, error, p->moved};
+	struct pump_result result = {.end = end,
+				     .error = error,
+				     .bytes = p->moved,
+				     .protected = p->tls && !p->secure_by,
+				     .resumed = p->tls && tls_is_resumed(p->tls)};
 	bool sends = p->plan.kind != TRANSFER_RECEIVE;
 	void *owner = p->owner;
 
@@ -383,6 +440,8 @@ pump_end(struct pump *p, enum transfer_end end, int error)
 		struct linger reset = {1, 0};
 		if (sends)
 			setsockopt(p->socket, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+		else if (p->tls && end == TRANSFER_COMPLETE)
+			say_goodbye(p);
 		close_all(p);
 	}
 	if (owner)

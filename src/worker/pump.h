@@ -7,6 +7,7 @@
  *frees itself.
  *
  *	pump.c          its life, waiting, limits, the end
+ *	pump_tls.c      TLS on the data connection: its beginning, bytes through it, its end
  *	pump_send.c     file or pipe to connection
  *	pump_receive.c  connection to file
  */
@@ -20,9 +21,11 @@
 
 #include <wharf/ftp/ascii.h>
 #include <wharf/ftp/session.h>
+#include <wharf/tls/stream.h>
 
 #include "file.h"
 #include "pool.h"
+#include "turns.h"
 
 struct pump;
 
@@ -30,6 +33,7 @@ struct pump;
 struct pumps {
 	uv_loop_t *loop;
 	struct pool *pool;
+	struct turns *turns; /* of handshakes */
 	struct file_classes classes;
 	char *in, *out; /* scratch of FILE_BLOCK each (and a little more), which holds nothing
 			   between two turns */
@@ -38,7 +42,7 @@ struct pumps {
 };
 
 /* 0 or -ENOMEM. */
-int pumps_init(struct pumps *ps, uv_loop_t *loop, struct pool *pool);
+int pumps_init(struct pumps *ps, uv_loop_t *loop, struct pool *pool, struct turns *turns);
 /* Closes all pumps, at once and without a word to anybody; the loop must run for their handles. */
 void pumps_close(struct pumps *ps);
 void pumps_deinit(struct pumps *ps);
@@ -47,9 +51,18 @@ struct pump_result {
 	enum transfer_end end;
 	int error; /* a negative errno with TRANSFER_FILE_ERROR, else 0 */
 	uint64_t bytes;
+	bool protected, resumed; /* there was TLS, of the control connection's session */
+};
+
+/* How long a transfer and its TLS handshake may stand still, and what an upload's end must be. */
+struct pump_terms {
+	uint64_t stall_ms, handshake_ms;
+	bool lenient; /* an upload over TLS may end without close_notify */
 };
 
 struct pump_calls {
+	/* The handshake is done: whether that is who is wanted. */
+	bool (*secured)(void *owner);
 	/* Exactly once, unless pump_free() came first; also from within pump_begin() and
 	 * pump_stop(). */
 	void (*ended)(void *owner, const struct pump_result *result);
@@ -62,8 +75,13 @@ struct pump {
 	const struct pump_calls *calls;
 	void *owner; /* NULL: it has been told */
 	struct transfer_plan plan;
-	uint64_t stall_ms;
+	struct pump_terms terms;
 	void (*step)(struct pump *p);
+
+	struct tls *tls; /* or NULL */
+	struct turn turn;
+	uint64_t secure_by; /* ms: when the handshake must be done; 0: it is, or there is none */
+	size_t piece;       /* send: bytes that are encrypted at once */
 
 	int socket;
 	uv_poll_t socket_poll, pipe_poll;
@@ -96,11 +114,12 @@ struct pump {
 };
 
 /*
- * Takes over the connected socket and plan->fd.  Nothing moves before pump_begin().  NULL: memory
- * or descriptors are out; then both are closed.
+ * Takes over the connected socket, the TLS on it (or NULL), and plan->fd.  Nothing moves before
+ * pump_begin().  NULL: memory or descriptors are out; then all are closed.
  */
-struct pump *pump_new(struct pumps *all, int socket, const struct transfer_plan *plan,
-		      uint64_t stall_ms, const struct pump_calls *calls, void *owner);
+struct pump *pump_new(struct pumps *all, int socket, struct tls *tls,
+		      const struct transfer_plan *plan, const struct pump_terms *terms,
+		      const struct pump_calls *calls, void *owner);
 void pump_begin(struct pump *p);
 /* Ends it so, with a negative errno where it is TRANSFER_FILE_ERROR, else 0; nothing happens when
  * it has ended already. */
@@ -114,7 +133,7 @@ pump_moved(const struct pump *p)
 	return p->moved;
 }
 
-/* For pump_send.c and pump_receive.c. */
+/* For the other sources of the pump. */
 
 /* Waits for the socket (UV_READABLE, UV_WRITABLE, or 0 for not at all). */
 void pump_wait_socket(struct pump *p, int events);
@@ -128,6 +147,24 @@ size_t pump_allowance(struct pump *p, size_t n);
 void pump_count(struct pump *p, size_t n);
 /* Bytes that one turn may move: less when many pumps run. */
 size_t pump_slice(const struct pump *p);
+
+/* Begins the transfer itself. */
+void pump_go(struct pump *p);
+/* Looks at the rest of what TLS has in hand in the next turn of the loop. */
+void pump_again(struct pump *p);
+
+/* Waits for the handshake. */
+void pump_tls_begin(struct pump *p);
+/* Its next step, when it is this pump's turn; and now. */
+void pump_tls_ready(struct pump *p);
+void pump_tls_step(struct pump *p);
+/* Receives up to n bytes, through TLS where there is some: bytes, 0 at the proved end, -EAGAIN, or
+ * another negative errno of the socket; -ECANCELED when the transfer was ended here. */
+ssize_t pump_receive(struct pump *p, void *to, size_t n);
+/* Encrypts and sends n bytes.  Whether to go on at once. */
+bool pump_tls_send(struct pump *p, const void *bytes, size_t n);
+/* Sends what is encrypted already.  Whether all of it has left. */
+bool pump_tls_flush(struct pump *p);
 
 void pump_send_step(struct pump *p);
 void pump_send_task_done(struct pump *p);

@@ -138,18 +138,18 @@ receive_some(struct pump *p, size_t *left)
 	if (n == 0 || p->ended)
 		return false;
 	char *to = p->plan.ascii ? p->all->in : p->file->block[p->next] + p->filled;
-	ssize_t got = recv(p->socket, to, n, MSG_DONTWAIT);
+	ssize_t got = pump_receive(p, to, n);
 	if (got < 0) {
-		if (errno == EAGAIN) {
+		if (got == -EAGAIN) {
 			/* Memory is not kept waiting, so that a reader of the file sees what came.
 			 */
 			if (p->file->class == FILE_MEMORY && flush(p) < 0)
 				return false;
 			pump_wait_socket(p, UV_READABLE);
-		} else if (errno != EINTR) {
-			pump_end_by_socket(p, -errno);
+		} else if (got != -EINTR && !p->ended) {
+			pump_end_by_socket(p, (int)got);
 		}
-		return errno == EINTR && !p->ended;
+		return got == -EINTR && !p->ended;
 	}
 	if (got == 0) {
 		p->eof = true;
@@ -232,6 +232,9 @@ pump_receive_step(struct pump *p)
 			return;
 	}
 	pump_wait_socket(p, UV_READABLE);
+	/* What TLS has in hand already the socket does not tell of. */
+	if (p->tls && tls_has_more(p->tls))
+		pump_again(p);
 }
 
 void

@@ -22,6 +22,17 @@
 /* Bytes of text that are encoded at a time: up to twice as many come out. */
 #define TEXT_BLOCK (64U * 1024)
 
+/* All is sent, but for what TLS has to say at the end. */
+static void
+complete(struct pump *p)
+{
+	if (p->tls && !p->eof)
+		tls_end(p->tls);
+	p->eof = true;
+	if (!p->tls || pump_tls_flush(p))
+		pump_end(p, TRANSFER_COMPLETE, 0);
+}
+
 /* The file has ended, or all that was asked for was sent. */
 static void
 end_of_file(struct pump *p)
@@ -29,7 +40,7 @@ end_of_file(struct pump *p)
 	if (p->position < p->floor)
 		pump_end(p, TRANSFER_FILE_SHRANK, 0);
 	else
-		pump_end(p, TRANSFER_COMPLETE, 0);
+		complete(p);
 }
 
 /*
@@ -58,30 +69,69 @@ warm_bytes(struct pump *p)
 	return p->warm > p->position ? (size_t)(p->warm - p->position) : 0;
 }
 
-/* One sendfile.  Whether to go on at once. */
+/* What sendfile(2) could not do. */
+static void
+sendfile_failed(struct pump *p, int error)
+{
+	if (error == EAGAIN)
+		pump_wait_socket(p, UV_WRITABLE);
+	else if ((error == EINVAL || error == ENOSYS) && p->moved == 0)
+		p->by_block = true;
+	else if (pump_is_socket_error(-error))
+		pump_end_by_socket(p, -error);
+	else
+		pump_end(p, TRANSFER_FILE_ERROR, -error);
+}
+
+/* The kernel's sendfile, or that of TLS in the kernel: bytes, 0 at the end, or a negative errno. */
+static ssize_t
+send_of_file(struct pump *p, size_t n)
+{
+	off_t at = (off_t)p->position;
+
+	if (!p->tls) {
+		ssize_t sent = sendfile(p->socket, p->file->fd, &at, n);
+		return sent < 0 ? -errno : sent;
+	}
+	ssize_t sent = tls_sendfile(p->tls, p->file->fd, at, n);
+	if (sent >= 0)
+		return sent;
+	return sent == TLS_AGAIN ? -EAGAIN : sent == TLS_RESET ? -ECONNRESET : -errno;
+}
+
+/* Reads a piece of the file and encrypts it.  As send_of_file(); -ECANCELED where it was sent, but
+ * the socket has had enough, or the transfer was ended. */
+static ssize_t
+send_encrypted(struct pump *p, size_t n)
+{
+	char *bytes = p->all->in;
+
+	if (!pump_tls_flush(p))
+		return -ECANCELED;
+	ssize_t got = pread(p->file->fd, bytes, n < p->piece ? n : p->piece, (off_t)p->position);
+	if (got <= 0)
+		return got < 0 ? -errno : 0;
+	p->position += (uint64_t)got;
+	return pump_tls_send(p, bytes, (size_t)got) ? got : -ECANCELED;
+}
+
+/* One piece of the file.  Whether to go on at once. */
 static bool
 send_file_slice(struct pump *p, size_t n)
 {
-	off_t at = (off_t)p->position;
-	ssize_t sent = sendfile(p->socket, p->file->fd, &at, n);
+	bool encrypts = p->tls && !tls_is_in_kernel(p->tls);
+	ssize_t sent = encrypts ? send_encrypted(p, n) : send_of_file(p, n);
 
-	if (sent > 0) {
+	if (sent > 0 && !encrypts) {
 		p->position += (uint64_t)sent;
 		pump_count(p, (size_t)sent);
-		return true;
 	}
+	if (sent > 0 || sent == -EINTR)
+		return true;
 	if (sent == 0)
 		end_of_file(p);
-	else if (errno == EAGAIN)
-		pump_wait_socket(p, UV_WRITABLE);
-	else if (errno == EINTR)
-		return true;
-	else if ((errno == EINVAL || errno == ENOSYS) && p->moved == 0)
-		p->by_block = true;
-	else if (pump_is_socket_error(-errno))
-		pump_end_by_socket(p, -errno);
-	else
-		pump_end(p, TRANSFER_FILE_ERROR, -errno);
+	else if (sent != -ECANCELED)
+		sendfile_failed(p, (int)-sent);
 	return false;
 }
 
@@ -217,15 +267,34 @@ refill(struct pump *p)
 	} else if (p->file) {
 		end_of_file(p);
 	} else {
-		pump_end(p, TRANSFER_COMPLETE, 0);
+		complete(p);
 	}
 	return false;
+}
+
+/* Encrypts of p->unsent, and sends.  Whether to go on at once. */
+static bool
+encrypt_unsent(struct pump *p, size_t *left)
+{
+	if (!pump_tls_flush(p))
+		return false;
+	size_t n = p->n_unsent < *left ? p->n_unsent : *left;
+	n = pump_allowance(p, n < p->piece ? n : p->piece);
+	if (n == 0 || p->ended)
+		return false;
+	const char *bytes = p->unsent;
+	p->unsent += n;
+	p->n_unsent -= n;
+	*left -= n;
+	return pump_tls_send(p, bytes, n);
 }
 
 /* Sends of p->unsent.  Whether to go on at once. */
 static bool
 send_unsent(struct pump *p, size_t *left)
 {
+	if (p->tls)
+		return encrypt_unsent(p, left);
 	size_t n = pump_allowance(p, p->n_unsent < *left ? p->n_unsent : *left);
 
 	if (n == 0 || p->ended)
@@ -287,6 +356,10 @@ pump_send_step(struct pump *p)
 {
 	if (p->held || p->ended)
 		return;
+	if (p->eof) {
+		complete(p);
+		return;
+	}
 	if (p->file && p->end == 0)
 		measure(p);
 	if (p->file && !p->by_block)

@@ -12,6 +12,7 @@
 #include "control.h"
 #include "data.h"
 #include "events.h"
+#include "secure.h"
 #include "status_pipe.h"
 
 static void
@@ -60,10 +61,11 @@ do_job_done(struct session *s)
 }
 
 static void (*const dues[DUE_COUNT])(struct session *) = {
-	[DUE_ANSWER] = do_answer,     [DUE_REFUSED] = do_refused,
-	[DUE_CONNECT] = data_connect, [DUE_CONNECTED] = do_connected,
-	[DUE_TRANSFER] = do_transfer, [DUE_TRANSFERRED] = do_transferred,
-	[DUE_PIPED] = do_piped,       [DUE_JOB_DONE] = do_job_done,
+	[DUE_ANSWER] = do_answer,           [DUE_REFUSED] = do_refused,
+	[DUE_SECURE] = secure_begin,        [DUE_CONNECT] = data_connect,
+	[DUE_CONNECTED] = do_connected,     [DUE_TRANSFER] = do_transfer,
+	[DUE_TRANSFERRED] = do_transferred, [DUE_PIPED] = do_piped,
+	[DUE_JOB_DONE] = do_job_done,
 };
 
 static bool
@@ -158,6 +160,7 @@ session_close(struct session *s)
 	s->due = DUE_NONE;
 	data_close(s);
 	status_pipe_close(s);
+	secure_free(s);
 	if (s->job)
 		job_abandon(s->job);
 	s->job = NULL;
@@ -166,11 +169,18 @@ session_close(struct session *s)
 	event_closed(s);
 	ftp_session_deinit(&s->ftp);
 	shared_put(&s->shared);
+	shared_put(&s->before);
 	buf_deinit(&s->out);
 	uv_close((uv_handle_t *)&s->poll, on_closed);
 	uv_close((uv_handle_t *)&s->timer, on_closed);
 	fd_close(&s->fd);
 	worker_tell(s->worker, &ended);
+}
+
+const struct settings *
+session_settings(const struct session *s)
+{
+	return s->before ? &s->before->settings : &s->listener->shared->settings;
 }
 
 static struct listener *
@@ -197,6 +207,11 @@ prepare(struct session *s, const struct w_session *m)
 			return -ENOMEM;
 		*s->passive_address = m->passive_address;
 	}
+	if (m->settings.n) {
+		s->before = shared_get(&s->worker->settings, m->settings);
+		if (!s->before)
+			return -EBADMSG;
+	}
 	return fd_set_nonblocking(s->fd, true);
 }
 
@@ -219,13 +234,14 @@ session_new(struct worker *w, const struct message *m)
 		r = control_init(s);
 	if (r < 0) {
 		fd_close(&s->fd);
+		shared_put(&s->before);
 		free(s->passive_address);
 		free(s);
 		return r;
 	}
 	TAILQ_INSERT_TAIL(&w->sessions, s, link);
-	ftp_session_init(&s->ftp, &session_world, &s->listener->shared->settings,
-			 &m->w_session.peer, &m->w_session.local);
+	ftp_session_init(&s->ftp, &session_world, session_settings(s), &m->w_session.peer,
+			 &m->w_session.local);
 	event_opened(s);
 	session_enter(s);
 	ftp_session_start(&s->ftp);

@@ -22,13 +22,16 @@
 
 struct data;
 struct login;
+struct secure;
 struct status_pipe;
+struct tls_host;
 
 /* What the protocol session shall be told next, or what shall be begun for it. */
 enum due {
 	DUE_NONE,
 	DUE_ANSWER,      /* the agent can't be asked: due_error */
 	DUE_REFUSED,     /* the source can't be asked: due_error is an enum login_refusal */
+	DUE_SECURE,      /* TLS is to begin */
 	DUE_CONNECT,     /* to be begun */
 	DUE_CONNECTED,   /* due_error */
 	DUE_TRANSFER,    /* to be begun */
@@ -46,6 +49,7 @@ struct session {
 	uint64_t id; /* the monitor's */
 	struct listener *listener;
 	struct shared *shared;                    /* of the user, or NULL */
+	struct shared *before;                    /* before the login; NULL: the listener's */
 	struct sockaddr_storage *passive_address; /* or NULL for the local one */
 
 	int fd;
@@ -79,6 +83,8 @@ struct session {
 	struct pump *pump;
 	struct job *job;
 	struct status_pipe *pipe;
+	struct secure *secure;       /* TLS on the control connection, or NULL */
+	const struct tls_host *host; /* that HOST has named, or NULL */
 };
 
 /* Takes over the control connection and serves it.  0 or a negative errno; then fd is closed. */
@@ -93,6 +99,8 @@ void session_due(struct session *s, enum due due, int error);
  * or with 0 because the server ends.
  */
 void session_expire(struct session *s, int error, const char *why);
+/* The settings in force while nobody is logged in. */
+const struct settings *session_settings(const struct session *s);
 /* Closes it now, without a word to the client. */
 void session_close(struct session *s);
 

@@ -33,13 +33,19 @@ worker_init(struct worker *w)
 	w->scratch = malloc(WORKER_SCRATCH);
 	if (!w->pool || !w->scratch)
 		return -ENOMEM;
-	r = pumps_init(&w->pumps, &w->loop, w->pool);
+	r = pumps_init(&w->pumps, &w->loop, w->pool, &w->turns);
 	if (r == 0)
 		r = digests_init(&w->digests);
 	agents_init(&w->agents, w);
 	uv_timer_init(&w->loop, &w->drain_timer);
 	w->drain_timer.data = w;
 	return r;
+}
+
+int
+worker_configure(struct worker *w, const struct settings *server)
+{
+	return turns_init(&w->turns, &w->loop, (unsigned)server->handshakes_per_worker);
 }
 
 int
@@ -118,6 +124,21 @@ static void
 on_auth(struct worker *w, struct message *m)
 {
 	auth_set_users(w, m->fd);
+}
+
+/* A host that was renewed. */
+static void
+on_host(struct worker *w, struct message *m)
+{
+	struct buf text = BUF_INIT;
+	struct message answer;
+	int r = hosts_take(&w->hosts, NULL, m, &answer, &text);
+
+	if (r == HOSTS_ANSWER)
+		worker_tell(w, &answer);
+	else if (r < 0)
+		LOG(ERROR, "a host was not understood", LOG_ERRNO(r));
+	buf_deinit(&text);
 }
 
 static void
@@ -247,7 +268,8 @@ static void (*const handlers[MSG_COUNT])(struct worker *, struct message *) = {
 	[MSG_W_AUTH] = on_auth,     [MSG_W_SESSION] = on_session, [MSG_W_PAM] = on_pam,
 	[MSG_W_AGENT] = on_agent,   [MSG_W_LOGIN] = on_login,     [MSG_W_REFUSED] = on_refused,
 	[MSG_W_ACTIVE] = on_active, [MSG_W_LOG] = on_log,         [MSG_W_XFERLOG] = on_xferlog,
-	[MSG_W_DRAIN] = on_drain,
+	[MSG_W_DRAIN] = on_drain,   [MSG_W_HOST] = on_host,       [MSG_W_HOST_FILE] = on_host,
+	[MSG_W_HOST_END] = on_host,
 };
 
 static void
@@ -308,6 +330,7 @@ close_everything(struct worker *w)
 	w->users = NULL;
 	link_close(&w->monitor);
 	uv_close((uv_handle_t *)&w->drain_timer, NULL);
+	turns_close(&w->turns);
 	uv_run(&w->loop, UV_RUN_NOWAIT);
 }
 
@@ -325,6 +348,8 @@ free_everything(struct worker *w)
 	agents_deinit(&w->agents);
 	pumps_deinit(&w->pumps);
 	digests_deinit(&w->digests);
+	hosts_deinit(&w->hosts);
+	rules_deinit(&w->rules);
 	free(w->scratch);
 	fd_close(&w->xferlog);
 }

@@ -14,12 +14,15 @@
 #include <wharf/wire/wire.h>
 
 #include "agents.h"
+#include "hosts.h"
 #include "job.h"
 #include "link.h"
 #include "pool.h"
 #include "ports.h"
 #include "pump.h"
+#include "rules.h"
 #include "shared.h"
+#include "turns.h"
 
 struct session;
 
@@ -43,6 +46,9 @@ struct worker {
 	struct pool *pool;
 	struct pumps pumps;
 	struct digests digests;
+	struct hosts hosts;
+	struct rules rules;
+	struct turns turns; /* of handshakes */
 	char *scratch; /* WORKER_SCRATCH bytes: input of control connections, for the moment of one
 			  call */
 	int xferlog;   /* a descriptor that was sent, or -1 */
@@ -58,6 +64,8 @@ struct worker {
 int worker_init(struct worker *w);
 /* A listener's row.  0 or a negative errno. */
 int worker_add_listener(struct worker *w, uint32_t id, struct slice settings);
+/* W_START: the server's settings, as far as a worker has a use for them.  0 or a negative errno. */
+int worker_configure(struct worker *w, const struct settings *server);
 /* W_LOG and W_XFERLOG: takes fd over; the log's becomes descriptor 2. */
 void worker_set_log(int fd);
 void worker_set_xferlog(struct worker *w, int fd);

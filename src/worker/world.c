@@ -11,6 +11,7 @@
 #include "control.h"
 #include "data.h"
 #include "events.h"
+#include "secure.h"
 #include "status_pipe.h"
 
 static void
@@ -46,29 +47,56 @@ world_delay(struct ftp_session *ftp, uint64_t milliseconds)
 	s->delay_until = uv_now(&s->worker->loop) + (milliseconds ? milliseconds : 1);
 }
 
-/* No certificate reaches the worker, so nothing of TLS is asked. */
 static bool
 world_can_secure(struct ftp_session *ftp)
 {
-	(void)ftp;
-	return false;
+	const struct tls_hosts *hosts = session_of(ftp)->worker->hosts.tls;
+
+	return hosts && tls_hosts_serve(hosts);
 }
 
-/* And every name is the one host's. */
+static void
+world_secure(struct ftp_session *ftp)
+{
+	session_due(session_of(ftp), DUE_SECURE, 0);
+}
+
+static void
+world_unsecure(struct ftp_session *ftp)
+{
+	secure_end(session_of(ftp));
+}
+
+static void
+world_ticket(struct ftp_session *ftp)
+{
+	struct session *s = session_of(ftp);
+
+	if (s->secure)
+		tls_ticket(s->secure->tls);
+}
+
 static bool
 world_host(struct ftp_session *ftp, struct slice name)
 {
-	(void)ftp;
-	(void)name;
+	struct session *s = session_of(ftp);
+	const struct tls_hosts *hosts = s->worker->hosts.tls;
+	const struct tls_host *host = NULL;
+
+	if (name.n && hosts && tls_hosts_are_many(hosts)) {
+		host = tls_hosts_find(hosts, name);
+		if (!host || (secure_is_on(s) && tls_sni(s->secure->tls).n &&
+			      tls_host_of(s->secure->tls) != host))
+			return false;
+	}
+	s->host = host;
 	return true;
 }
 
 static int
 world_required(struct ftp_session *ftp, struct slice user)
 {
-	(void)ftp;
-	(void)user;
-	return -1;
+	return rules_require_tls(&session_of(ftp)->worker->rules, user);
 }
 
 static void
@@ -82,6 +110,12 @@ world_login(struct ftp_session *ftp, enum word_source source, struct slice user,
 	    struct slice secret)
 {
 	auth_login(session_of(ftp), source, user, secret);
+}
+
+static void
+world_login_certified(struct ftp_session *ftp, enum word_source source, struct slice user)
+{
+	auth_login_certified(session_of(ftp), source, user);
 }
 
 static void
@@ -126,6 +160,8 @@ on_transferred(void *owner, const struct pump_result *result)
 	struct session *s = owner;
 
 	REQUIRE(s->magic == SESSION_MAGIC);
+	if (result->end == TRANSFER_TLS_FAILED)
+		event_data_tls_failed(s, tls_why(s->pump->tls));
 	s->pump = NULL;
 	s->result = *result;
 	if (s->port)
@@ -133,24 +169,57 @@ on_transferred(void *owner, const struct pump_result *result)
 	session_due(s, DUE_TRANSFERRED, 0);
 }
 
+/* Whether the data connection is the client's, as far as TLS can tell (RFC 4217 §10). */
+static bool
+on_secured(void *owner)
+{
+	struct session *s = owner;
+	const struct tls *data = s->pump->tls;
+
+	REQUIRE(s->magic == SESSION_MAGIC);
+	if (s->ftp.settings->tls_reuse == WORD_tls_reuse_on && !tls_is_resumed(data))
+		event_data_tls_failed(s, "the session of the control connection was not resumed");
+	else if (!tls_is_same_peer(data, s->secure->tls))
+		event_data_tls_failed(s, "the certificate is not the control connection's");
+	else
+		return true;
+	return false;
+}
+
+static void
+transfer_failed(struct session *s, enum transfer_end end, int error)
+{
+	s->result = (struct pump_result){.end = end, .error = error};
+	session_due(s, DUE_TRANSFERRED, 0);
+}
+
 static void
 world_transfer(struct ftp_session *ftp, const struct transfer_plan *plan)
 {
-	static const struct pump_calls calls = {on_transferred};
+	static const struct pump_calls calls = {on_secured, on_transferred};
 	struct session *s = session_of(ftp);
 	int socket = data_take(s), fd = plan->fd;
+	struct tls *tls = NULL;
 
 	if (socket < 0) {
 		fd_close(&fd);
-		s->result = (struct pump_result){TRANSFER_RESET, 0, 0};
-		session_due(s, DUE_TRANSFERRED, 0);
+		transfer_failed(s, TRANSFER_RESET, 0);
 		return;
 	}
-	s->pump = pump_new(&s->worker->pumps, socket, plan, ftp->settings->stall_timeout * 1000,
-			   &calls, s);
+	if (plan->protect && s->secure)
+		tls = tls_new_data(s->secure->tls, socket, ftp->settings);
+	if (plan->protect && !tls) {
+		fd_close(&fd);
+		fd_close(&socket);
+		transfer_failed(s, TRANSFER_TLS_FAILED, 0);
+		return;
+	}
+	const struct pump_terms terms = {ftp->settings->stall_timeout * 1000,
+					 ftp->settings->tls_handshake_timeout * 1000,
+					 !ftp->settings->tls_require_close_notify};
+	s->pump = pump_new(&s->worker->pumps, socket, tls, plan, &terms, &calls, s);
 	if (!s->pump) {
-		s->result = (struct pump_result){TRANSFER_FILE_ERROR, -ENOMEM, 0};
-		session_due(s, DUE_TRANSFERRED, 0);
+		transfer_failed(s, TRANSFER_FILE_ERROR, -ENOMEM);
 		return;
 	}
 	session_due(s, DUE_TRANSFER, 0);
@@ -245,10 +314,14 @@ const struct ftp_world session_world = {
 	.now = world_now,
 	.delay = world_delay,
 	.can_secure = world_can_secure,
+	.secure = world_secure,
+	.unsecure = world_unsecure,
+	.ticket = world_ticket,
 	.host = world_host,
 	.required = world_required,
 	.ask = world_ask,
 	.login = world_login,
+	.login_certified = world_login_certified,
 	.login_answer = world_login_answer,
 	.logout = world_logout,
 	.passive = world_passive,

@@ -30,6 +30,7 @@
 
 static uv_loop_t loop;
 static struct pool *pool;
+static struct turns turns;
 static struct pumps pumps;
 
 /* What the owner of a pump was told, and the client's end. */
@@ -46,7 +47,8 @@ begin(void **state)
 	signal(SIGPIPE, SIG_IGN);
 	assert_int_equal(uv_loop_init(&loop), 0);
 	assert_non_null(pool = pool_new(&loop, 8));
-	return pumps_init(&pumps, &loop, pool);
+	assert_int_equal(turns_init(&turns, &loop, 8), 0);
+	return pumps_init(&pumps, &loop, pool, &turns);
 }
 
 /* Nothing may be left: no handle, no descriptor, no byte. */
@@ -55,6 +57,7 @@ end(void **state)
 {
 	(void)state;
 	pumps_close(&pumps);
+	turns_close(&turns);
 	uv_run(&loop, UV_RUN_NOWAIT);
 	assert_int_equal(pumps.running, 0);
 	assert_int_equal(pool_free(pool, 2000), 0);
@@ -73,7 +76,7 @@ on_ended(void *owner, const struct pump_result *result)
 	seen->result = *result;
 }
 
-static const struct pump_calls calls = {on_ended};
+static const struct pump_calls calls = {.ended = on_ended};
 
 static void
 tcp_pair(int pair[2])
@@ -118,7 +121,8 @@ start(struct transfer_seen *seen, struct transfer_plan plan, uint64_t stall)
 	tcp_pair(pair);
 	*seen = (struct transfer_seen){.client = pair[0]};
 	uv_update_time(&loop);
-	struct pump *p = pump_new(&pumps, pair[1], &plan, stall, &calls, seen);
+	const struct pump_terms terms = {.stall_ms = stall};
+	struct pump *p = pump_new(&pumps, pair[1], NULL, &plan, &terms, &calls, seen);
 	assert_non_null(p);
 	pump_begin(p);
 	return p;
