@@ -156,7 +156,7 @@ judge(struct checker *c, const struct message *m)
 		    LOG_BYTES("user", u->name), LOG_STR("why", against));
 	auth_wipe(&c->auth->worker);
 	auth_answer(c->auth, session, verdict, SLICE_NULL);
-	if (verdict == AUTH_OK)
+	if (u && verdict == AUTH_OK)
 		send_identity(c->auth, session, u);
 }
 
