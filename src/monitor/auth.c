@@ -353,9 +353,7 @@ auth_start_pam(struct monitor *m, struct session *s, int *fd)
 	s->auth = a;
 	s->state = SESSION_AUTHENTICATING;
 	/* The process measures pam_timeout itself; this is for one that does not. */
-	peer_kill_after(
-		&a->peer,
-		(m->server->pam_timeout + listener_settings(m, s->listener)->login_timeout) * 1000);
+	peer_kill_after(&a->peer, (m->server->pam_timeout + s->login_timeout) * 1000);
 	int r = make_channel(a, fd);
 	if (r < 0)
 		auth_leave(s);

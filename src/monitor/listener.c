@@ -101,13 +101,6 @@ listeners_open(struct monitor *m)
 	return 0;
 }
 
-const struct settings *
-listener_settings(const struct monitor *m, size_t listener)
-{
-	REQUIRE(listener < m->n_listeners);
-	return &m->listeners[listener].settings;
-}
-
 /* 421 for who can't be let in; what the socket does not take at once is lost. */
 static void
 turn_away(int fd)
@@ -146,6 +139,45 @@ log_refusal(const struct sockaddr_storage *peer, enum admission_verdict verdict)
 	buf_deinit(&text);
 }
 
+/* Where a client block holds the peer: the settings before his login, encoded.  0 or -ENOMEM. */
+static int
+settings_by_address(const struct listener *l, struct session *s, struct buf *out)
+{
+	const struct conf_subject subject = {.listener = l->index, .address = &s->peer};
+	struct settings settings;
+
+	s->login_timeout = l->settings.login_timeout;
+	if (!conf_has_client(l->monitor->conf, &s->peer))
+		return 0;
+	int r = conf_settings_for(l->monitor->conf, &subject, &settings);
+	if (r < 0)
+		return r;
+	s->login_timeout = settings.login_timeout;
+	settings_encode(&settings, out);
+	settings_deinit(&settings);
+	return buf_error(out);
+}
+
+/* Tells the worker.  0 or a negative errno. */
+static int
+hand_over(const struct listener *l, struct worker *w, int fd, struct session *s)
+{
+	struct message msg = {.id = MSG_W_SESSION, .fd = fd};
+	struct buf settings = BUF_INIT;
+	int r = settings_by_address(l, s, &settings);
+
+	msg.w_session.session = s->id;
+	msg.w_session.listener = (uint32_t)l->index;
+	msg.w_session.peer = s->peer;
+	msg.w_session.local = s->local;
+	msg.w_session.settings = buf_slice(&settings);
+	passive_address_for(&l->settings.passive_address, &s->peer, &msg.w_session.passive_address);
+	if (r == 0)
+		r = peer_send(&w->peer, &msg);
+	buf_deinit(&settings);
+	return r;
+}
+
 static void
 admit(struct listener *l, struct worker *w, int fd, const struct sockaddr_storage *peer)
 {
@@ -167,13 +199,7 @@ admit(struct listener *l, struct worker *w, int fd, const struct sockaddr_storag
 	address_unmap(&s->local);
 	w->sessions++;
 
-	struct message msg = {.id = MSG_W_SESSION, .fd = fd};
-	msg.w_session.session = s->id;
-	msg.w_session.listener = (uint32_t)l->index;
-	msg.w_session.peer = s->peer;
-	msg.w_session.local = s->local;
-	passive_address_for(&l->settings.passive_address, &s->peer, &msg.w_session.passive_address);
-	if (peer_send(&w->peer, &msg) < 0) {
+	if (hand_over(l, w, fd, s) < 0) {
 		worker_forget_session(m, s);
 		turn_away(fd);
 		return;

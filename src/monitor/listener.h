@@ -12,8 +12,6 @@
 /* Binds every listener of the configuration.  Returns 0 or a negative errno, and says in the log
  * which failed. */
 int listeners_open(struct monitor *m);
-/* The settings of sessions on a listener before their login. */
-const struct settings *listener_settings(const struct monitor *m, size_t listener);
 /* Accepts from now on. */
 void listeners_start(struct monitor *m);
 /* Nobody connects any more: the sockets are closed.  The memory is freed with the monitor's loop.

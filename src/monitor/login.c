@@ -76,7 +76,8 @@ settings_of(struct monitor *m, const struct session *s, const struct login_claim
 			.listener = s->listener,
 			.user = claim->user,
 			.groups = names,
-			.n_groups = split_names(claim->group_names, names, GROUP_NAMES_MAX)};
+			.n_groups = split_names(claim->group_names, names, GROUP_NAMES_MAX),
+			.address = &s->peer};
 		r = conf_settings_for(m->conf, &subject, out);
 	}
 	free(names);

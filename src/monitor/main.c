@@ -24,9 +24,11 @@
 #include <wharf/sandbox/sandbox.h>
 
 #include "auth.h"
+#include "hosts.h"
 #include "listener.h"
 #include "logs.h"
 #include "monitor.h"
+#include "rehearsal.h"
 #include "worker.h"
 #include "world.h"
 
@@ -102,6 +104,26 @@ read_configuration(struct monitor *m, const struct arguments *a)
 	if (r)
 		exit(EX_CONFIG);
 	m->server = conf_server(m->conf);
+}
+
+/* Reads the certificates of all hosts, as they will be served; exits when any is bad. */
+static void
+read_hosts(struct monitor *m)
+{
+	struct conf_report report = {0};
+	int r = world_limits();
+
+	if (r == 0)
+		r = hosts_open(m->conf, &m->hosts, &report);
+	if (r == 0 && m->hosts)
+		r = rehearsal(m, &report);
+	if (report.text.len)
+		fwrite(report.text.data, 1, report.text.len, stderr);
+	conf_report_deinit(&report);
+	if (r < 0)
+		fprintf(stderr, "wharfd: certificates cannot be read: %s\n", strerror(-r));
+	if (r)
+		exit(r < 0 ? EX_OSERR : EX_CONFIG);
 }
 
 /* Whether a client that connects to this address finds that listener. */
@@ -193,6 +215,7 @@ init_state(struct monitor *m)
 		.penalty_ms = s->login_penalty * 1000,
 	};
 
+	REQUIRE(s);
 	m->as_root = geteuid() == 0;
 	admission_init(&m->admission, &limits);
 }
@@ -205,7 +228,8 @@ init_loop(struct monitor *m)
 	if (r < 0)
 		return r;
 	m->loop_made = true;
-	uv_timer_t *timers[] = {&m->accept_pause, &m->users_watch, &m->drain_timer};
+	uv_timer_t *timers[] = {&m->accept_pause, &m->users_watch, &m->hosts_watch,
+				&m->drain_timer};
 	for (size_t i = 0; i < sizeof(timers) / sizeof(timers[0]); i++) {
 		uv_timer_init(&m->loop, timers[i]);
 		timers[i]->data = m;
@@ -244,10 +268,9 @@ confine(struct monitor *m)
 static int
 start(struct monitor *m)
 {
-	int r = world_limits(m);
+	int r = world_users(m);
 
-	if (r == 0)
-		r = world_users(m);
+	world_check_limits(m);
 	if (r == 0)
 		r = world_empty_directory(m);
 	if (r == 0)
@@ -261,6 +284,8 @@ start(struct monitor *m)
 		r = workers_start(m);
 	if (r == 0 && monitor_has_source(m, WORD_source_users))
 		auth_watch_users(m);
+	if (r == 0)
+		hosts_watch(m);
 	return r;
 }
 
@@ -292,12 +317,15 @@ main(int argc, char **argv)
 	int status = EX_OK;
 
 	read_configuration(&monitor, &a);
+	if (a.what != SHOW)
+		read_hosts(&monitor);
 	if (a.what == TEST)
 		fprintf(stderr, "%s: no mistakes\n", a.file);
 	else if (a.what == SHOW)
 		status = show(&monitor, &a);
 	else
 		status = serve(&monitor);
+	hosts_free(&monitor.hosts);
 	conf_free(&monitor.conf);
 	return status;
 }

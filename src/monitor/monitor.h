@@ -19,6 +19,7 @@
 #include "tally.h"
 
 struct agent;
+struct hosts;
 struct listener;
 struct peer;
 struct worker;
@@ -61,6 +62,9 @@ struct monitor {
 	uint32_t last_agent;
 
 	struct peer *children; /* by pid */
+
+	struct hosts *hosts; /* NULL where no host has a certificate */
+	uv_timer_t hosts_watch;
 
 	uv_timer_t users_watch;
 	struct users_stamp {

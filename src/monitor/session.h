@@ -31,6 +31,7 @@ struct session {
 	size_t worker; /* the number of its worker */
 	size_t listener;
 	struct sockaddr_storage peer, local;
+	uint64_t login_timeout; /* in seconds; a client block may change what its listener says */
 	enum session_state state;
 	enum word_source source;     /* of the identity, from IDENTIFIED on */
 	char *user;                  /* from IDENTIFIED on; counted in the monitor's users */

@@ -15,6 +15,7 @@
 
 #include "agent.h"
 #include "auth.h"
+#include "hosts.h"
 #include "listener.h"
 #include "login.h"
 #include "worker.h"
@@ -172,9 +173,18 @@ on_ended(struct peer *p, const struct message *msg)
 	return 0;
 }
 
+static int
+on_host(struct peer *p, const struct message *msg)
+{
+	const struct worker *w = worker_of(p);
+
+	return hosts_answered(w->monitor, w->index, &msg->m_host);
+}
+
 static const peer_handler handlers[MSG_COUNT] = {
-	[MSG_M_READY] = on_ready,   [MSG_M_ANONYMOUS] = on_anonymous, [MSG_M_PAM] = on_pam,
-	[MSG_M_ACTIVE] = on_active, [MSG_M_LOGOUT] = on_logout,       [MSG_M_ENDED] = on_ended,
+	[MSG_M_READY] = on_ready, [MSG_M_HOST] = on_host,     [MSG_M_ANONYMOUS] = on_anonymous,
+	[MSG_M_PAM] = on_pam,     [MSG_M_ACTIVE] = on_active, [MSG_M_LOGOUT] = on_logout,
+	[MSG_M_ENDED] = on_ended,
 };
 
 static void
@@ -257,6 +267,43 @@ send_listener(struct worker *w, size_t i)
 	return r;
 }
 
+/* What is asked of single users before their password is. */
+static int
+send_users(struct worker *w)
+{
+	struct message msg = {.id = MSG_W_USER, .fd = -1};
+	struct conf_requirement of;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && conf_next_requirement(w->monitor->conf, &i, &of);) {
+		msg.w_user.user = slice_of(of.user);
+		msg.w_user.require_tls = (uint8_t)of.require_tls;
+		r = peer_send(&w->peer, &msg);
+	}
+	return r;
+}
+
+/* Everything that a worker has to know before it serves. */
+static int
+tell(struct worker *w)
+{
+	const struct monitor *m = w->monitor;
+	int r = send_start(w);
+
+	if (r == 0 && m->xferlog_fd >= 0)
+		r = peer_send(&w->peer,
+			      &(struct message){.id = MSG_W_XFERLOG, .fd = m->xferlog_fd});
+	for (size_t i = 0; r == 0 && i < m->n_listeners; i++)
+		r = send_listener(w, i);
+	if (r == 0)
+		r = hosts_start_worker(w->monitor, w->index);
+	if (r == 0)
+		r = send_users(w);
+	if (r == 0)
+		r = peer_send(&w->peer, &(struct message){.id = MSG_W_RUN, .fd = -1});
+	return r;
+}
+
 static int
 start(struct worker *w)
 {
@@ -268,14 +315,7 @@ start(struct worker *w)
 		return r;
 	w->state = WORKER_STARTING;
 	peer_kill_after(&w->peer, START_TIMEOUT_MS);
-	r = send_start(w);
-	if (r == 0 && m->xferlog_fd >= 0)
-		r = peer_send(&w->peer,
-			      &(struct message){.id = MSG_W_XFERLOG, .fd = m->xferlog_fd});
-	for (size_t i = 0; r == 0 && i < m->n_listeners; i++)
-		r = send_listener(w, i);
-	if (r == 0)
-		r = peer_send(&w->peer, &(struct message){.id = MSG_W_RUN, .fd = -1});
+	r = tell(w);
 	/* A peer that can't be told what it is for is lost by its channel's end, or by the timer.
 	 */
 	if (r < 0)

@@ -19,7 +19,7 @@
 #include "world.h"
 
 int
-world_limits(const struct monitor *m)
+world_limits(void)
 {
 	const struct rlimit none = {0, 0};
 	struct rlimit files;
@@ -27,14 +27,19 @@ world_limits(const struct monitor *m)
 	if (setrlimit(RLIMIT_CORE, &none) < 0 || getrlimit(RLIMIT_NOFILE, &files) < 0)
 		return -errno;
 	files.rlim_cur = files.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
-		return -errno;
+	return setrlimit(RLIMIT_NOFILE, &files) < 0 ? -errno : 0;
+}
+
+void
+world_check_limits(const struct monitor *m)
+{
 	uint64_t need = conf_descriptors(m->server);
-	if (files.rlim_max < need)
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_max < need)
 		LOG(WARNING, "a worker may run out of descriptors before max_sessions",
 		    LOG_NUM("limit", files.rlim_max), LOG_NUM("needed", need),
 		    LOG_NUM("max_sessions", m->server->max_sessions));
-	return 0;
 }
 
 static int

@@ -11,7 +11,9 @@
 
 /* Raises the limit of descriptors as far as it goes, and forbids core files.  Returns 0 or a
  * negative errno. */
-int world_limits(const struct monitor *m);
+int world_limits(void);
+/* Warns in the log where that limit is too low for max_sessions. */
+void world_check_limits(const struct monitor *m);
 /* Resolves run_as and anonymous_user where they are needed.  Returns 0 or a negative errno, which
  * was logged. */
 int world_users(struct monitor *m);

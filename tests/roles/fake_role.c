@@ -8,7 +8,7 @@
  *
  *	users NAME SECRET | users-certificate NAME | pam NAME SECRET | pam-ask NAME |
  *	pam-certificate NAME | secret TEXT | anonymous | active |
- *logout illegal | crash | about | quit
+ *logout | illegal | crash | about | timeout | quit
  */
 #include <poll.h>
 #include <stdarg.h>
@@ -32,9 +32,12 @@ struct client {
 	uint64_t session;
 	struct wire pam;
 	struct sockaddr_storage passive;
+	uint64_t login_timeout; /* 0: the listener's */
 };
 
 static struct wire monitor, users;
+static char host_text[2000]; /* of the host that is being sent */
+static int host_wrong;       /* the kind of a file of it that says "broken", or -1 */
 static struct client clients[SESSIONS];
 static unsigned worker_number;
 
@@ -150,6 +153,8 @@ obey(struct client *c, char *line)
 		wire_send(&monitor, &m);
 	} else if (strcmp(word, "crash") == 0) {
 		abort();
+	} else if (strcmp(word, "timeout") == 0) {
+		say(c, "timeout %llu\n", (unsigned long long)c->login_timeout);
 	} else if (strcmp(word, "about") == 0) {
 		about(c);
 	} else {
@@ -187,15 +192,78 @@ on_login(const struct message *m)
 	settings_deinit(&s);
 }
 
+static uint64_t
+login_timeout_of(struct slice settings)
+{
+	struct settings s;
+	uint64_t timeout;
+
+	if (settings.n == 0 || settings_decode(&s, settings) < 0)
+		return 0;
+	timeout = s.login_timeout;
+	settings_deinit(&s);
+	return timeout;
+}
+
+static void
+on_host(const struct message *m)
+{
+	struct settings s;
+
+	if (settings_decode(&s, m->w_host.settings) < 0)
+		exit(3);
+	host_wrong = -1;
+	snprintf(host_text, sizeof(host_text), "host %u \"%.*s\" certificates %zu:", m->w_host.host,
+		 SLICE_FMT(m->w_host.name), s.tls_certificate.n);
+	settings_deinit(&s);
+}
+
+/* A file holds a word: it is shown, and when it is "broken" the host is not taken. */
+static void
+on_host_file(const struct message *m)
+{
+	char word[100];
+	size_t at = strlen(host_text);
+	ssize_t n = pread(m->fd, word, sizeof(word) - 1, 0);
+
+	word[n > 0 ? n : 0] = '\0';
+	word[strcspn(word, "\n")] = '\0';
+	if (strcmp(word, "broken") == 0)
+		host_wrong = m->w_host_file.kind;
+	if (strcmp(word, "fatal") == 0)
+		exit(3);
+	snprintf(host_text + at, sizeof(host_text) - at, " %u.%u=%s", m->w_host_file.kind,
+		 m->w_host_file.index, word);
+	if (write(m->fd, "x", 1) > 0)
+		exit(3); /* it should be sealed */
+	close(m->fd);
+}
+
+static void
+on_host_end(const struct message *m)
+{
+	struct message answer = {.id = MSG_M_HOST, .fd = -1};
+
+	dprintf(2, "fake worker %u: %s\n", worker_number, host_text);
+	answer.m_host.host = m->w_host_end.host;
+	if (host_wrong >= 0) {
+		answer.m_host.kind = (uint8_t)host_wrong;
+		answer.m_host.text = SLICE("it says broken");
+	}
+	wire_send(&monitor, &answer);
+}
+
 static void
 on_session(const struct message *m)
 {
 	for (size_t i = 0; i < SESSIONS; i++)
 		if (clients[i].fd < 0) {
-			clients[i] = (struct client){.fd = m->fd,
-						     .session = m->w_session.session,
-						     .pam = {.fd = -1},
-						     .passive = m->w_session.passive_address};
+			clients[i] = (struct client){
+				.fd = m->fd,
+				.session = m->w_session.session,
+				.pam = {.fd = -1},
+				.passive = m->w_session.passive_address,
+				.login_timeout = login_timeout_of(m->w_session.settings)};
 			fd_set_nonblocking(m->fd, false);
 			say(&clients[i], "session\n");
 			return;
@@ -214,6 +282,19 @@ on_monitor(void)
 	switch (m.id) {
 	case MSG_W_START:
 		worker_number = m.w_start.worker;
+		break;
+	case MSG_W_HOST:
+		on_host(&m);
+		break;
+	case MSG_W_HOST_FILE:
+		on_host_file(&m);
+		break;
+	case MSG_W_HOST_END:
+		on_host_end(&m);
+		break;
+	case MSG_W_USER:
+		dprintf(2, "fake worker %u: user %.*s requires %u\n", worker_number,
+			SLICE_FMT(m.w_user.user), m.w_user.require_tls);
 		break;
 	case MSG_W_RUN:
 		wire_send(&monitor, &(struct message){.id = MSG_M_READY, .fd = -1});

@@ -4,8 +4,8 @@
 
 usage: test_monitor.py WHARFD WHARFD-AUTH FAKE_ROLE
 
-Uses the ports 21000 to 21999 of 127.0.0.1.  As root it also tries PAM, with a user and a service of its own that it removes,
-and everything without root as the user nobody.
+Uses the ports 21000 to 21999 of 127.0.0.1, or those of WHARF_TEST_PORTS ("low-high").  As root it also tries PAM, with a user
+and a service of its own that it removes, and everything without root as the user nobody.
 """
 import atexit, functools, os, pwd, random, re, shutil, signal, socket, statistics, subprocess, sys, tempfile, time, warnings
 
@@ -17,6 +17,11 @@ import crypt
 PAM_USER, PAM_SERVICE, PAM_SECRET = "wharfdtest", "wharfd-test", "right.Password7"
 ROOT = os.geteuid() == 0
 NOBODY = 65534
+PORTS = tuple(int(p) for p in os.environ.get("WHARF_TEST_PORTS", "21000-21999").split("-"))
+
+
+def free_port():
+    return random.randrange(PORTS[0], PORTS[1] + 1)
 
 
 def hash_of(secret):
@@ -24,8 +29,8 @@ def hash_of(secret):
 
 
 class Client:
-    def __init__(self, port, address="127.0.0.1"):
-        self.socket = socket.create_connection((address, port), timeout=10)
+    def __init__(self, port, address="127.0.0.1", source=None):
+        self.socket = socket.create_connection((address, port), timeout=10, source_address=source and (source, 0))
         self.file = self.socket.makefile("r")
 
     def line(self):
@@ -49,7 +54,7 @@ class Daemon:
     def __init__(self, options="", uid=None, worker=None, port=None, listener=""):
         self.folder = tempfile.mkdtemp(prefix="wharfd-test-")
         os.chmod(self.folder, 0o755)
-        self.port = port or random.randrange(21000, 21999)
+        self.port = port or free_port()
         self.uid = uid
         for source, name in ((sys.argv[1], "wharfd"), (sys.argv[2], "wharfd-auth"), (worker or sys.argv[3], "wharfd-worker"),
                              (sys.argv[3], "wharfd-agent")):
@@ -407,6 +412,178 @@ def test_certificates():
         d.stop(expected=("which the configuration does not allow",))
 
 
+HOSTS = """sources = {users}
+tls_certificate = {"@/a.pem", "@/b.pem"} tls_key = {"@/a.key", "@/b.key"}
+tls_ocsp = "@/a.ocsp"
+host ftp.example.com { tls_certificate = "@/c.pem" tls_client_ca = "@/ca.pem" tls_client_crl = "@/crl.pem" }
+host "*.example.com" { }
+user alice { require_tls = all }
+user reader { umask = 022 }
+user low { require_tls = off }
+"""
+DEFAULT = 'host 0 "" certificates 2: 0.0=%s 0.1=b 1.0=%s 1.1=kb 2.0=oa'
+FTP = 'host 1 "ftp.example.com" certificates 1: 0.0=%s 3.0=ca 4.0=%s'
+WILD = DEFAULT.replace('0 ""', '2 "*.example.com"')
+RENEWED, NOT_TAKEN = "a host's certificate is renewed host=", "a host's certificate was not taken host="
+
+
+def put(folder, name, text):
+    with open(os.path.join(folder, name + ".new"), "w") as f:
+        os.fchmod(f.fileno(), 0o600)
+        f.write(text + "\n")
+    os.rename(os.path.join(folder, name + ".new"), os.path.join(folder, name))
+
+
+def make_hosts(folder):
+    for name, text in (("a.pem", "a"), ("a.key", "ka"), ("b.pem", "b"), ("b.key", "kb"), ("a.ocsp", "oa"), ("c.pem", "c"),
+                       ("ca.pem", "ca"), ("crl.pem", "crl")):
+        put(folder, name, text)
+
+
+def sent(d, text):
+    return len(re.findall("^fake worker [01]: " + re.escape(text) + "$", d.read_log(), re.M))
+
+
+def wait_sent(d, text, times):
+    until = time.monotonic() + 5
+    while sent(d, text) < times:
+        if time.monotonic() > until:
+            raise AssertionError(f"{text!r} was not sent {times} times:\n{d.read_log()}")
+        time.sleep(0.01)
+
+
+def crash(d, served):
+    c = d.connect()
+    c.say("crash")
+    expect(c.line(), "")
+    d.wait_for("a worker serves", served)
+
+
+def test_hosts(uid=None):
+    """What workers are sent at start, what is renewed, and what is broken."""
+    folder = tempfile.mkdtemp(prefix="wharfd-hosts-")
+    make_hosts(folder)
+    # As certbot has it: a link, whose target changes.
+    os.rename(folder + "/a.pem", folder + "/a1.pem")
+    os.symlink("a1.pem", folder + "/a.pem")
+    if uid:
+        for path in [folder] + [os.path.join(folder, f) for f in os.listdir(folder)]:
+            os.chown(path, uid, uid, follow_symlinks=False)
+    own = lambda name: uid and os.chown(os.path.join(folder, name), uid, uid)
+    d = Daemon(HOSTS.replace("@", folder), uid=uid)
+    expect([sent(d, t % x) for t, x in ((DEFAULT, ("a", "ka")), (FTP, ("c", "crl")), (WILD, ("a", "ka")))], [2] * 3)
+    expect([sent(d, "user " + u) for u in ("alice requires 4", "low requires 0", "reader requires 0")], [2, 2, 0])
+    started = time.monotonic()
+    put(folder, "a2.pem", "a2")
+    own("a2.pem")
+    os.symlink("a2.pem", folder + "/a.pem.new")
+    os.rename(folder + "/a.pem.new", folder + "/a.pem")
+    time.sleep(0.6)
+    put(folder, "a.key", "ka2")
+    own("a.key")
+    d.wait_for(RENEWED + "default")
+    # The one that inherits the files has them too, and nobody was sent a half.
+    d.wait_for(RENEWED + "*.example.com")
+    assert time.monotonic() - started < 4.5
+    wait_sent(d, DEFAULT % ("a2", "ka2"), 2)
+    wait_sent(d, WILD % ("a2", "ka2"), 2)
+    expect([sent(d, DEFAULT % x) for x in (("a2", "ka"), ("a", "ka2"))], [0, 0])
+    expect(sent(d, FTP % ("c", "crl")), 2)
+    # Broken: told once, and not what a worker gets that is started anew.
+    put(folder, "a.key", "broken")
+    own("a.key")
+    d.wait_for(NOT_TAKEN + 'default option=tls_key why="it says broken"')
+    wait_sent(d, DEFAULT % ("a2", "broken"), 2)
+    crash(d, 3)
+    expect((sent(d, DEFAULT % ("a2", "broken")), sent(d, DEFAULT % ("a2", "ka2"))), (2, 3))
+    # Written over in its place, a copy is still what it was.
+    with open(folder + "/c.pem", "w") as f:
+        f.write("broken\n")
+    d.wait_for(NOT_TAKEN + 'ftp.example.com option=tls_certificate why="it says broken"')
+    os.unlink(folder + "/crl.pem")
+    d.wait_for(f'{NOT_TAKEN}ftp.example.com option=tls_client_crl why="{folder}/crl.pem: No such file or directory"')
+    crash(d, 4)
+    expect(sent(d, FTP % ("c", "crl")), 4)
+    # Mended: each on its own.
+    put(folder, "a.key", "ka3")
+    own("a.key")
+    d.wait_for(RENEWED + "default", 2)
+    d.wait_for(RENEWED + "*.example.com", 2)
+    wait_sent(d, DEFAULT % ("a2", "ka3"), 2)
+    put(folder, "c.pem", "c2")
+    own("c.pem")
+    d.wait_for(NOT_TAKEN + "ftp.example.com option=tls_client_crl", 2)
+    put(folder, "crl.pem", "crl2")
+    own("crl.pem")
+    d.wait_for(RENEWED + "ftp.example.com")
+    wait_sent(d, FTP % ("c2", "crl2"), 2)
+    log = d.read_log()
+    expect([log.count(RENEWED + h) for h in ("default", "ftp.example.com", "*.example.com")], [2, 1, 2])
+    expect([log.count(NOT_TAKEN + h) for h in ("default", "ftp.example.com", "*.example.com")], [1, 3, 1])
+    d.stop(expected=("was not taken", "a worker ended", "auth process ended"))
+    shutil.rmtree(folder)
+
+
+def test_hosts_at_start():
+    """A host that a worker does not take keeps the daemon from starting, before anything listens."""
+    folder = tempfile.mkdtemp(prefix="wharfd-hosts-")
+    make_hosts(folder)
+    conf = os.path.join(folder, "conf")
+    os.mkdir(folder + "/bin")
+    shutil.copy(sys.argv[1], folder + "/bin/wharfd")
+    shutil.copy(sys.argv[3], folder + "/bin/wharfd-worker")
+    with open(folder + "/users", "w") as f:
+        os.fchmod(f.fileno(), 0o600)
+    with open(conf, "w") as f:
+        f.write(HOSTS.replace("@", folder) + f'listener main {{ address = "127.0.0.1" port = {free_port()} }}\n'
+                f'run_as = nobody\nusers_file = "{folder}/users"\nempty_directory = "{folder}/empty"\n')
+
+    def run(*arguments):
+        r = subprocess.run([folder + "/bin/wharfd", "-c", conf, *arguments], capture_output=True, text=True, timeout=20)
+        assert "listening" not in r.stderr and "starting" not in r.stderr, r.stderr
+        return r.returncode, [line for line in r.stderr.splitlines() if line.startswith((conf, "wharfd:")) and "warning:" not in line]
+
+    expect(run("-t"), (0, [f"{conf}: no mistakes"]))
+    put(folder, "b.key", "broken")
+    put(folder, "ca.pem", "broken")
+    for arguments in ((), ("-t",)):
+        expect(run(*arguments), (78, [f"{conf}:2: tls_key: it says broken", f"{conf}:4: tls_client_ca: it says broken",
+                                      f"{conf}:2: tls_key: it says broken"]))
+    os.unlink(folder + "/a.ocsp")
+    expect(run("-t"), (78, [f"{conf}:3: tls_ocsp: {folder}/a.ocsp: No such file or directory"]))
+    put(folder, "a.ocsp", "fatal")
+    expect(run(), (71, ["wharfd: certificates cannot be read: Broken pipe"]))
+    shutil.rmtree(folder)
+
+
+def test_no_hosts():
+    """Without any certificate nothing is sent, and nobody is asked."""
+    d = Daemon('sources = {users}\nhost ftp.example.com { }\nuser bob { require_tls = off }\n')
+    expect(sent(d, "user bob requires 0"), 2)
+    assert " host " not in d.read_log()
+    d.stop()
+
+
+def test_clients():
+    """Settings before and after the login, by the client's network."""
+    d = Daemon('sources = {users}\nlogin_timeout = 20s\nclient "127.0.0.0/8" { rights = {read} login_timeout = 6s }\n'
+               'client "127.0.0.2" { login_timeout = 5s }\nclient "10.0.0.0/8" { login_timeout = 4s }\n')
+    c = d.connect()
+    expect(c.ask("timeout"), "timeout 6")
+    expect_like(login(c, "alice"), "login alice agent 1 rights 1")
+    c.close()
+    c = Client(d.port, source="127.0.0.2")
+    expect((c.line(), c.ask("timeout")), ("session", "timeout 5"))
+    c.close()
+    d.stop()
+    d = Daemon('sources = {users}\nclient "10.0.0.0/8" { login_timeout = 4s rights = {read} }\n')
+    c = d.connect()
+    expect(c.ask("timeout"), "timeout 0")
+    expect_like(login(c, "alice"), "login alice agent 1 rights ff")
+    c.close()
+    d.stop()
+
+
 def test_signals():
     d = Daemon("sources = {users}\nxferlog = \"/tmp/wharfd-test-xferlog\"\n")
     os.rename(d.log, d.log + ".1")
@@ -542,10 +719,12 @@ def pam_waits():
 
 
 def main():
-    tests = [test_usage, test_failing_start, test_users, test_time, test_limits, test_anonymous, test_hostile_worker, test_deaths, test_certificates,
+    tests = [test_usage, test_failing_start, test_users, test_time, test_limits, test_anonymous, test_hosts, test_hosts_at_start,
+             test_no_hosts, test_clients, test_hostile_worker, test_deaths, test_certificates,
              test_signals, test_hanging_agent, test_pam]
     if ROOT:
         tests.insert(3, lambda: test_users(NOBODY))
+        tests.insert(4, lambda: test_hosts(NOBODY))
     only = sys.argv[4:]
     for test in tests:
         if only and test.__name__ not in only:
