@@ -79,10 +79,14 @@ make_demo() {
 	"$BUILD/wharfctl" user add --file "$demo/users" --uid "$demo_uid" --gid "$demo_gid" --root "$demo/demo" demo \
 		<<<"$password" >/dev/null
 	[ "$(id -u)" != 0 ] || chown -R "$demo_uid:$demo_gid" "$demo/demo"
+	# Clients are shown the certificate by the lines below; the key stays with whoever runs this.
+	"$BUILD/wharfctl" certificate make "$demo/cert.pem" "$demo/key.pem" --name localhost,127.0.0.1 --days 7 >/dev/null
 	cat >"$demo/wharfd.conf" <<-END
 		sources = {users, anonymous}
 		users_file = "$demo/users"
 		anonymous_root = "$demo/public"
+		tls_certificate = {"$demo/cert.pem"}
+		tls_key = {"$demo/key.pem"}
 		empty_directory = "$demo/empty"
 		$identities
 		max_sessions = 50
@@ -101,8 +105,11 @@ say() {
 
 		  curl ftp://127.0.0.1:$port/pub/hello.txt
 		  curl -u demo:$password ftp://127.0.0.1:$port/
-		  curl -u demo:$password -T /etc/os-release ftp://127.0.0.1:$port/photos/
-		  lftp -u demo,$password -e 'mirror -R /etc/apt apt; ls; bye' ftp://127.0.0.1:$port
+
+		over TLS, with a certificate that was made for this demonstration:
+
+		  curl --ssl-reqd --cacert $demo/cert.pem -u demo:$password -T /etc/os-release ftp://127.0.0.1:$port/photos/
+		  lftp -e 'set ssl:ca-file $demo/cert.pem; set ftp:ssl-force yes; open -u demo,$password 127.0.0.1:$port; mirror -R /etc/apt apt; ls; bye'
 
 		Its configuration is $demo/wharfd.conf. Ctrl-C ends it.
 
