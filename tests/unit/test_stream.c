@@ -29,6 +29,7 @@
 #include <wharf/base/fd.h>
 #include <wharf/tls/stream.h>
 
+#include "connection.h"
 #include "pki.h"
 
 static unsigned sends, recvs;
@@ -454,12 +455,718 @@ sessions_stay_with_their_control_connection(void **state)
 	}
 }
 
+/* A data connection in full leaves nothing that another one could resume. */
+static void
+a_full_data_handshake_leaves_nothing(void **state)
+{
+	(void)state;
+	EACH_VERSION(v) {
+		struct client c;
+		struct line *control, *data;
+		SSL_SESSION *session;
+
+		client_init(&c, *v);
+		control = control_line(&c);
+		shake(control);
+		exchange(control);
+		data = data_line(&c, control);
+		shake(data);
+		exchange(data);
+		assert_false(tls_is_resumed(data->t));
+		session = SSL_get1_session(data->ssl);
+		line_free(data);
+		data = data_line(&c, control);
+		offer(data, session);
+		shake(data);
+		assert_int_equal(data->result, 0);
+		assert_false(tls_is_resumed(data->t));
+		line_free(data);
+		SSL_SESSION_free(session);
+		line_free(control);
+		client_deinit(&c);
+	}
+}
+
+/* TLS 1.2 without tickets: the session is kept here, as long as its control connection lives, and
+ * also when a data connection is cut short. */
+static void
+sessions_without_tickets_are_kept(void **state)
+{
+	struct client c;
+	struct line *control, *data;
+	SSL_SESSION *session;
+
+	(void)state;
+	client_init(&c, TLS1_2_VERSION);
+	SSL_CTX_set_options(c.ctx, SSL_OP_NO_TICKET);
+	control = control_line(&c);
+	shake(control);
+	exchange(control);
+	session = SSL_get1_session(control->ssl);
+	assert_int_equal(SSL_CTX_sess_number(world.hosts->front), 1);
+	for (unsigned i = 0; i < 3; i++) {
+		data = data_line(&c, control);
+		offer(data, session);
+		shake(data);
+		exchange(data);
+		assert_true(tls_is_resumed(data->t));
+		line_free(data);
+	}
+	data = data_line(&c, control);
+	shake(data);
+	assert_false(tls_is_resumed(data->t));
+	line_free(data);
+	assert_int_equal(SSL_CTX_sess_number(world.hosts->front), 1);
+	line_free(control);
+	assert_int_equal(SSL_CTX_sess_number(world.hosts->front), 0);
+	SSL_SESSION_free(session);
+	client_deinit(&c);
+}
+
+static void
+nothing_is_resumed_where_reuse_is_off(void **state)
+{
+	(void)state;
+	EACH_VERSION(v) {
+		struct client c;
+		struct line *control, *data;
+		SSL_SESSION *session;
+
+		client_init(&c, *v);
+		control = control_line(&c);
+		shake(control);
+		exchange(control);
+		session = *v == TLS1_3_VERSION ? SSL_SESSION_dup(c.session)
+					       : SSL_get1_session(control->ssl);
+		world.settings.tls_reuse = WORD_tls_reuse_off;
+		data = data_line(&c, control);
+		offer(data, session);
+		shake(data);
+		assert_int_equal(data->result, 0);
+		assert_false(tls_is_resumed(data->t));
+		line_free(data);
+		line_free(control);
+		c.tickets = 0;
+		control = control_line(&c);
+		shake(control);
+		tls_ticket(control->t);
+		exchange(control);
+		assert_false(SSL_SESSION_has_ticket(SSL_get_session(control->ssl)));
+		assert_int_equal(SSL_CTX_sess_number(world.hosts->front), 0);
+		if (*v == TLS1_3_VERSION)
+			assert_int_equal(c.tickets, 0);
+		world.settings.tls_reuse = WORD_tls_reuse_auto;
+		line_free(control);
+		SSL_SESSION_free(session);
+		client_deinit(&c);
+	}
+}
+
+static void
+tickets_are_pushed(void **state)
+{
+	struct client c;
+	struct line *control, *data;
+
+	(void)state;
+	client_init(&c, TLS1_3_VERSION);
+	control = control_line(&c);
+	shake(control);
+	exchange(control);
+	for (unsigned i = 0; i < 5; i++) {
+		unsigned before = c.tickets;
+		tls_ticket(control->t);
+		exchange(control);
+		assert_int_equal(c.tickets, before + 1);
+		data = data_line(&c, control);
+		offer(data, c.session);
+		shake(data);
+		exchange(data);
+		assert_true(tls_is_resumed(data->t));
+		line_free(data);
+	}
+	/* One that nothing is written behind does not stand in the way of the end. */
+	tls_ticket(control->t);
+	tls_end(control->t);
+	assert_int_equal(tls_flush(control->t), 0);
+	char byte;
+	assert_int_equal(SSL_read(control->ssl, &byte, 1), 0);
+	assert_int_equal(SSL_get_error(control->ssl, 0), SSL_ERROR_ZERO_RETURN);
+	line_free(control);
+	client_deinit(&c);
+
+	client_init(&c, TLS1_2_VERSION);
+	control = control_line(&c);
+	shake(control);
+	tls_ticket(control->t);
+	exchange(control);
+	assert_int_equal(c.tickets, 1);
+	line_free(control);
+	client_deinit(&c);
+}
+
+/* A ticket whose bytes are not ours, or not all there: a handshake in full. */
+static void
+broken_tickets_are_passed_over(void **state)
+{
+	(void)state;
+	EACH_VERSION(v) {
+		struct client c;
+		struct line *control, *data;
+		const unsigned char *ticket;
+		size_t n;
+
+		client_init(&c, *v);
+		control = control_line(&c);
+		shake(control);
+		exchange(control);
+		SSL_SESSION_get0_ticket(c.session, &ticket, &n);
+		assert_true(n > 64);
+		for (size_t at = 0; at < n; at += 7) {
+			SSL_SESSION *bent = SSL_SESSION_dup(c.session);
+			const unsigned char *copy;
+			SSL_SESSION_get0_ticket(bent, &copy, &n);
+			((unsigned char *)copy)[at] ^= 0x40;
+			data = data_line(&c, control);
+			SSL_set_session(data->ssl, bent);
+			shake(data);
+			assert_int_equal(data->result, 0);
+			exchange(data);
+			assert_false(tls_is_resumed(data->t));
+			line_free(data);
+			SSL_SESSION_free(bent);
+		}
+		for (size_t cut = 1; cut < n && *v == TLS1_2_VERSION; cut += 13) {
+			data = data_line(&c, control);
+			SSL_set_session_ticket_ext(data->ssl, (void *)ticket, (int)(n - cut));
+			shake(data);
+			assert_int_equal(data->result, 0);
+			assert_false(tls_is_resumed(data->t));
+			line_free(data);
+		}
+		line_free(control);
+		client_deinit(&c);
+	}
+}
+
+static void
+alpn_is_ftp_or_nothing(void **state)
+{
+	static const struct {
+		const char *offer;
+		bool is_data, good;
+		const char *chosen;
+	} rows[] = {
+		{"\3ftp", false, true, "ftp"},
+		{"\2h2\3ftp", false, true, "ftp"},
+		{"\17x-filezilla-ftp\3ftp", false, true, "ftp"},
+		{"\2h2\10http/1.1", false, false, NULL},
+		{"\4ftps", false, false, NULL},
+		{"\10ftp-data", false, false, NULL},
+		{"\10ftp-data", true, true, "ftp-data"},
+		{"\3ftp", true, true, "ftp"},
+		{"\2h2", true, false, NULL},
+	};
+
+	(void)state;
+	EACH_VERSION(v) {
+		for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+			struct client c;
+			struct line *control, *l;
+			const unsigned char *chosen;
+			unsigned n;
+
+			client_init(&c, *v);
+			control = control_line(&c);
+			l = control;
+			if (rows[i].is_data) {
+				shake(control);
+				l = data_line(&c, control);
+			}
+			SSL_set_alpn_protos(l->ssl, (const unsigned char *)rows[i].offer,
+					    (unsigned)strlen(rows[i].offer));
+			shake(l);
+			assert_int_equal(l->result, rows[i].good ? 0 : TLS_BROKEN);
+			if (rows[i].good) {
+				SSL_get0_alpn_selected(l->ssl, &chosen, &n);
+				assert_int_equal(n, strlen(rows[i].chosen));
+				assert_memory_equal(chosen, rows[i].chosen, n);
+			} else {
+				assert_int_equal(l->client_error,
+						 SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL);
+			}
+			if (l != control)
+				line_free(l);
+			line_free(control);
+			client_deinit(&c);
+		}
+	}
+}
+
+static void
+names_choose_the_host(void **state)
+{
+	static const struct {
+		const char *host, *sni, *fallback;
+		bool strict;
+		int number; /* -1: refused by unrecognized_name */
+	} rows[] = {
+		{NULL, NULL, "", false, 0},
+		{NULL, NULL, "", true, 0},
+		{NULL, NULL, "other.example.com", true, 1},
+		{NULL, "ftp.example.com", "", true, 0},
+		{NULL, "OTHER.example.COM", "", true, 1},
+		{NULL, "unknown.example.com", "", false, 0},
+		{NULL, "unknown.example.com", "other.example.com", false, 1},
+		{NULL, "unknown.example.com", "", true, -1},
+		{"other.example.com", NULL, "", true, 1},
+		{"other.example.com", "other.example.com", "", true, 1},
+		{"other.example.com", "ftp.example.com", "", false, -1},
+		{"other.example.com", "unknown.example.com", "", false, -1},
+	};
+
+	(void)state;
+	EACH_VERSION(v) {
+		for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+			struct client c;
+			struct line *l;
+
+			client_init(&c, *v);
+			world.settings.tls_strict_sni = rows[i].strict;
+			set_text(&world.settings.default_host, rows[i].fallback);
+			l = line_start(&c);
+			l->is_control = true;
+			l->t = tls_new_control(
+				world.hosts, l->fd,
+				rows[i].host ? tls_hosts_find(world.hosts, slice_of(rows[i].host))
+					     : NULL,
+				&world.settings);
+			if (rows[i].sni)
+				SSL_set_tlsext_host_name(l->ssl, rows[i].sni);
+			shake(l);
+			if (rows[i].number < 0) {
+				assert_int_equal(l->result, TLS_BROKEN);
+				assert_int_equal(l->client_error,
+						 SSL_R_TLSV1_UNRECOGNIZED_NAME);
+				assert_non_null(strstr(tls_why(l->t), "SNI"));
+			} else {
+				const X509 *x = rows[i].number ? world.other.certificate
+							       : world.server.certificate;
+				assert_int_equal(l->result, 0);
+				assert_int_equal(X509_cmp(SSL_get0_peer_certificate(l->ssl), x), 0);
+				assert_int_equal(tls_host_of(l->t)->number, rows[i].number);
+				if (rows[i].sni)
+					assert_true(slice_equal(tls_sni(l->t),
+								slice_of(rows[i].sni)));
+			}
+			line_free(l);
+			client_deinit(&c);
+		}
+	}
+	world.settings.tls_strict_sni = false;
+	set_text(&world.settings.default_host, "");
+}
+
+/* A control connection goes on, and so do its data connections, with the certificate that it began
+ * with. */
+static void
+a_host_is_replaced_under_a_connection(void **state)
+{
+	(void)state;
+	EACH_VERSION(v) {
+		struct client c;
+		struct line *old, *data, *fresh;
+		struct pair renewed = pki_make(&(struct pki_wish){
+			.cn = "ftp.example.com", .san = "DNS:ftp.example.com", .by = &world.ca});
+
+		client_init(&c, *v);
+		old = control_line(&c);
+		shake(old);
+		put_host(world.hosts, 0, "", &renewed, WORD_tls_client_certificate_off);
+		exchange(old);
+		data = data_line(&c, old);
+		offer(data, c.session);
+		shake(data);
+		exchange(data);
+		assert_true(tls_is_resumed(data->t));
+		line_free(data);
+		data = data_line(&c, old);
+		shake(data);
+		assert_int_equal(X509_cmp(SSL_get0_peer_certificate(data->ssl),
+					  world.server.certificate),
+				 0);
+		fresh = control_line(&c);
+		shake(fresh);
+		assert_int_equal(
+			X509_cmp(SSL_get0_peer_certificate(fresh->ssl), renewed.certificate), 0);
+		put_host(world.hosts, 0, "", &world.server, WORD_tls_client_certificate_off);
+		exchange(data);
+		line_free(data);
+		line_free(fresh);
+		line_free(old);
+		pair_free(&renewed);
+		client_deinit(&c);
+	}
+}
+
+enum ending { BY_CLOSE_NOTIFY, BY_FIN, BY_RST, IN_A_RECORD };
+
+/* Bytes, and then the end: 0 only for close_notify. */
+static void
+ends_are_told_apart(void **state)
+{
+	static const int verdicts[] = {
+		[BY_CLOSE_NOTIFY] = 0,
+		[BY_FIN] = TLS_TRUNCATED,
+		[BY_RST] = TLS_RESET,
+		[IN_A_RECORD] = TLS_TRUNCATED,
+	};
+	static char piece[50000], got[60000];
+
+	(void)state;
+	EACH_VERSION(v) {
+		for (int how = BY_CLOSE_NOTIFY; how <= IN_A_RECORD; how++) {
+			struct client c;
+			struct line *control, *data;
+			struct linger hard = {1, 0};
+			size_t n = 0;
+			ssize_t r = TLS_AGAIN;
+
+			client_init(&c, *v);
+			control = control_line(&c);
+			shake(control);
+			data = data_line(&c, control);
+			shake(data);
+			assert_int_equal(SSL_write(data->ssl, piece, sizeof(piece)), sizeof(piece));
+			if (how == BY_CLOSE_NOTIFY)
+				SSL_shutdown(data->ssl);
+			if (how == IN_A_RECORD)
+				__real_send(data->client_fd, "\27\3\3\1\0abc", 8, 0);
+			if (how == BY_RST)
+				setsockopt(data->client_fd, SOL_SOCKET, SO_LINGER, &hard,
+					   sizeof(hard));
+			if (how != BY_RST)
+				shutdown(data->client_fd, SHUT_WR);
+			for (unsigned i = 0; i < 100; i++) {
+				r = tls_read(data->t, got, sizeof(got));
+				if (r > 0)
+					n += (size_t)r;
+				else if (r != TLS_AGAIN)
+					break;
+				if (n == sizeof(piece) && how == BY_RST)
+					fd_close(&data->client_fd);
+			}
+			assert_int_equal(n, sizeof(piece));
+			assert_int_equal(r, verdicts[how]);
+			/* It stays said. */
+			assert_int_equal(tls_read(data->t, got, sizeof(got)), verdicts[how]);
+			line_free(data);
+			line_free(control);
+			client_deinit(&c);
+		}
+	}
+}
+
+/* What is behind close_notify on a control connection is left for who reads it in clear (CCC). */
+static void
+bytes_behind_the_end_are_left(void **state)
+{
+	(void)state;
+	EACH_VERSION(v) {
+		struct client c;
+		struct line *l;
+		char bytes[64];
+
+		client_init(&c, *v);
+		l = control_line(&c);
+		shake(l);
+		exchange(l);
+		SSL_write(l->ssl, "CCC\r\n", 5);
+		SSL_shutdown(l->ssl);
+		__real_send(l->client_fd, "NOOP\r\n", 6, 0);
+		usleep(10000);
+		feed(l);
+		assert_int_equal(tls_read(l->t, bytes, sizeof(bytes)), 5);
+		assert_true(tls_has_more(l->t));
+		assert_int_equal(tls_read(l->t, bytes, sizeof(bytes)), 0);
+		assert_true(slice_equal(tls_unread(l->t), SLICE("NOOP\r\n")));
+		line_free(l);
+		client_deinit(&c);
+	}
+}
+
+static void
+renegotiation_is_refused_and_nothing_else(void **state)
+{
+	struct client c;
+	struct line *l;
+	char byte;
+
+	(void)state;
+	client_init(&c, TLS1_2_VERSION);
+	l = control_line(&c);
+	shake(l);
+	exchange(l);
+	SSL_renegotiate(l->ssl);
+	SSL_do_handshake(l->ssl);
+	usleep(10000);
+	assert_int_equal(server_read(l, &byte, 1), TLS_AGAIN);
+	assert_true(tls_unsent(l->t) > 0);
+	assert_int_equal(tls_write(l->t, "z", 1), 0);
+	assert_int_equal(tls_flush(l->t), 0);
+	/* OpenSSL's client gives up at the warning; what is told is no_renegotiation. */
+	assert_int_equal(SSL_do_handshake(l->ssl), -1);
+	assert_int_equal(ERR_GET_REASON(ERR_peek_last_error()), SSL_R_NO_RENEGOTIATION);
+	line_free(l);
+	client_deinit(&c);
+}
+
+static void
+what_is_not_tls_is_broken(void **state)
+{
+	static const struct {
+		struct slice bytes;
+		int result;
+	} rows[] = {
+		{{"FEAT\r\nFEAT\r\n", 12}, TLS_BROKEN},
+		{{"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 27}, TLS_BROKEN},
+		{{"\26\3\1\0\5\1\0\0\1\0", 10}, TLS_BROKEN},
+		{{"\25\3\1\0\2\2\50", 7}, TLS_BROKEN},
+		{{"\26\3\1\100\0\1\0\77\374", 9}, TLS_AGAIN},
+		{{"\26\3\1", 3}, TLS_AGAIN},
+		{{"", 0}, TLS_AGAIN},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct tls *t = tls_new_control(world.hosts, -1, NULL, &world.settings);
+
+		tls_feed(t, rows[i].bytes);
+		assert_int_equal(tls_handshake(t), rows[i].result);
+		assert_int_equal(tls_has_more(t), rows[i].result == TLS_BROKEN);
+		if (rows[i].result == TLS_BROKEN) {
+			assert_int_not_equal(strlen(tls_why(t)), 0);
+			assert_int_equal(tls_handshake(t), TLS_BROKEN);
+		}
+		tls_free(t);
+	}
+}
+
+/* 1 MiB to a reader who takes it all, and then to one who takes nothing at first. */
+static void
+many_records_leave_in_one_call(void **state)
+{
+	enum { PIECE = 256 << 10, PIECES = 4 };
+	static char out[PIECE], in[PIECE * PIECES];
+	struct client c;
+	struct line *control, *data;
+	size_t got = 0, waited;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(out); i++)
+		out[i] = (char)(i * 7 + i / 251);
+	client_init(&c, TLS1_3_VERSION);
+	control = control_line(&c);
+	shake(control);
+	data = data_line(&c, control);
+	shake(data);
+	sends = 0;
+	for (unsigned i = 0; i < PIECES; i++) {
+		assert_int_equal(tls_write(data->t, out, PIECE), 0);
+		assert_true(tls_unsent(data->t) > PIECE);
+		while (tls_flush(data->t) == TLS_AGAIN || got < (i + 1) * PIECE) {
+			int n = SSL_read(data->ssl, in + got, (int)(sizeof(in) - got));
+			if (n > 0)
+				got += (size_t)n;
+		}
+	}
+	for (unsigned i = 0; i < PIECES; i++)
+		assert_memory_equal(in + i * PIECE, out, PIECE);
+	/* A flush of nothing makes no call. */
+	if (sends > PIECES * 4)
+		fail_msg("%u calls of send for %d pieces", sends, PIECES);
+
+	/* The reader stops: what is left waits in a buffer of its own, and the common one is free. */
+	while (tls_unsent(data->t) == 0) {
+		assert_int_equal(tls_write(data->t, out, PIECE), 0);
+		tls_flush(data->t);
+	}
+	waited = tls_unsent(data->t);
+	assert_non_null(world.hosts->spare.data);
+	assert_true(waited <= data->t->transport.out.cap);
+	assert_true(data->t->transport.out.cap < PIECE + 8192);
+	assert_int_equal(tls_flush(data->t), TLS_AGAIN);
+	assert_int_equal(tls_unsent(data->t), waited);
+	line_free(data);
+	line_free(control);
+	client_deinit(&c);
+}
+
+/* Who reads until TLS_AGAIN makes one recv(2) for all that was there. */
+static void
+no_recv_is_in_vain(void **state)
+{
+	static char bytes[40000], got[1 << 17];
+	struct client c;
+	struct line *control, *data;
+	size_t sizes[] = {sizeof(got), 1000};
+
+	(void)state;
+	client_init(&c, TLS1_3_VERSION);
+	control = control_line(&c);
+	shake(control);
+	data = data_line(&c, control);
+	shake(data);
+	while (tls_read(data->t, got, 1) != TLS_AGAIN)
+		;
+	for (unsigned i = 0; i < 2; i++) {
+		size_t n = 0;
+		ssize_t r;
+
+		assert_int_equal(SSL_write(data->ssl, bytes, sizeof(bytes)), sizeof(bytes));
+		usleep(20000);
+		recvs = 0;
+		while ((r = tls_read(data->t, got, sizes[i])) > 0) {
+			n += (size_t)r;
+			assert_true(n == sizeof(bytes) || tls_has_more(data->t));
+		}
+		assert_int_equal(r, TLS_AGAIN);
+		assert_int_equal(n, sizeof(bytes));
+		assert_int_equal(recvs, 1);
+		/* The next event: the socket is asked again. */
+		assert_int_equal(tls_read(data->t, got, sizes[i]), TLS_AGAIN);
+		assert_int_equal(recvs, 2);
+	}
+	/* Half a record is nothing to come back for. */
+	__real_send(data->client_fd, "\27\3\3\1\0abc", 8, 0);
+	usleep(10000);
+	assert_int_equal(tls_read(data->t, got, sizeof(got)), TLS_AGAIN);
+	assert_false(tls_has_more(data->t));
+	line_free(data);
+	line_free(control);
+	client_deinit(&c);
+}
+
+/* A peer that makes us answer, and never reads the answers, can't fill our memory. */
+static void
+a_flood_of_key_updates_ends(void **state)
+{
+	struct client c;
+	struct line *l;
+	char bytes[1000];
+	ssize_t r = TLS_AGAIN;
+
+	(void)state;
+	client_init(&c, TLS1_3_VERSION);
+	l = control_line(&c);
+	shake(l);
+	exchange(l);
+	for (unsigned i = 0; i < 100000 && (r > 0 || r == TLS_AGAIN); i++) {
+		SSL_key_update(l->ssl, SSL_KEY_UPDATE_REQUESTED);
+		SSL_write(l->ssl, "x", 1);
+		r = server_read(l, bytes, sizeof(bytes));
+		assert_true(tls_unsent(l->t) < 64 << 10);
+	}
+	assert_int_equal(r, TLS_BROKEN);
+	line_free(l);
+	client_deinit(&c);
+}
+
+static void
+an_idle_connection_is_cheap(void **state)
+{
+	enum { LINES = 500 };
+	static struct line *lines[LINES];
+	struct client c;
+	size_t per_line, before;
+
+	(void)state;
+	client_init(&c, TLS1_3_VERSION);
+	before = 0;
+	for (unsigned i = 0; i < LINES; i++) {
+		struct line *l = control_line(&c);
+		shake(l);
+		exchange(l);
+		SSL_free(l->ssl);
+		l->ssl = SSL_new(c.ctx);
+		fd_close(&l->client_fd);
+		fd_close(&l->fd);
+		lines[i] = l;
+		if (i == 0)
+			before = mallinfo2().uordblks;
+	}
+	per_line = (mallinfo2().uordblks - before) / (LINES - 1);
+	for (unsigned i = 0; i < LINES; i++) {
+		size_t n = mallinfo2().uordblks;
+		SSL_free(lines[i]->ssl);
+		lines[i]->ssl = NULL;
+		per_line -= i == 0 ? n - mallinfo2().uordblks : 0;
+	}
+	per_line -= sizeof(struct line);
+	print_message("an idle TLS 1.3 connection: %zu bytes\n", per_line);
+#ifndef WHARF_SANITIZED
+	assert_in_range(per_line, 1000, 15 << 10);
+#endif
+	for (unsigned i = 0; i < LINES; i++) {
+		tls_free(lines[i]->t);
+		free(lines[i]);
+	}
+	client_deinit(&c);
+}
+
+/* This ran the branch that the message names: the kernel of most build machines has no TLS. */
+static void
+the_kernel_encrypts_where_it_can(void **state)
+{
+	struct buf why = BUF_INIT;
+	struct client c;
+	struct line *control, *data;
+	bool can = tls_hosts_kernel(world.hosts, &why);
+
+	(void)state;
+	print_message("TLS in the kernel: %.*s\n", SLICE_FMT(buf_slice(&why)));
+	client_init(&c, TLS1_3_VERSION);
+	control = control_line(&c);
+	shake(control);
+	data = data_line(&c, control);
+	shake(data);
+	assert_false(tls_is_in_kernel(control->t));
+	if (can) {
+		assert_true(tls_is_in_kernel(data->t));
+	} else {
+		assert_false(tls_is_in_kernel(data->t));
+		assert_true(why.len > 3);
+	}
+	exchange(data);
+	line_free(data);
+	line_free(control);
+	buf_deinit(&why);
+	client_deinit(&c);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_control_connection_says_what_it_is),
 		cmocka_unit_test(sessions_stay_with_their_control_connection),
+		cmocka_unit_test(a_full_data_handshake_leaves_nothing),
+		cmocka_unit_test(sessions_without_tickets_are_kept),
+		cmocka_unit_test(nothing_is_resumed_where_reuse_is_off),
+		cmocka_unit_test(tickets_are_pushed),
+		cmocka_unit_test(broken_tickets_are_passed_over),
+		cmocka_unit_test(alpn_is_ftp_or_nothing),
+		cmocka_unit_test(names_choose_the_host),
+		cmocka_unit_test(a_host_is_replaced_under_a_connection),
+		cmocka_unit_test(ends_are_told_apart),
+		cmocka_unit_test(bytes_behind_the_end_are_left),
+		cmocka_unit_test(renegotiation_is_refused_and_nothing_else),
+		cmocka_unit_test(what_is_not_tls_is_broken),
+		cmocka_unit_test(many_records_leave_in_one_call),
+		cmocka_unit_test(no_recv_is_in_vain),
+		cmocka_unit_test(a_flood_of_key_updates_ends),
+		cmocka_unit_test(an_idle_connection_is_cheap),
+		cmocka_unit_test(the_kernel_encrypts_where_it_can),
 	};
 
 	return cmocka_run_group_tests_name("stream", tests, set_up, tear_down);
