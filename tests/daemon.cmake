@@ -59,6 +59,7 @@ if(NOT WHARF_SANITIZE)
 	add_executable(load bench/load.c)
 	target_compile_definitions(load PRIVATE _GNU_SOURCE)
 	target_compile_options(load PRIVATE -Wall -Wextra)
+	target_link_libraries(load PRIVATE PkgConfig::SSL PkgConfig::CRYPTO Threads::Threads)
 	wharf_test(runs bench 300 bench/bench.py --short)
 
 	foreach(part man format tidy readme install)

@@ -1,218 +1,214 @@
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 The wharfd authors
 
-"""wharfd beside Debian's vsftpd in one run, in turns A B A B: CPU seconds of all processes of the server for
+"""wharfd beside Debian's vsftpd, ProFTPD and Pure-FTPd in one run, in turns A B C D, D C B A, ...: CPU seconds of all
+processes of each server for 1 GiB and for 2,000 files of 4 KiB (8 sessions), down and up, plain and over TLS 1.3 (AES-128-GCM),
+where data connections resume the session of their control connection if the server lets them; and what an idle session
+costs wharfd in memory (the sum of PSS over all its processes, divided).  Prints tables in Markdown and, with --json
+FILE, writes the figures.
 
-	1 GiB down, 1 GiB up, 2,000 files of 4 KiB down, and up (8 sessions)
+	bench.py [--short] [--rounds N] [--json FILE] [--row ROW,...] [--peer PEER,...] [--memory-sessions N] [--no-memory]
 
-and what an idle session costs in memory (wharfd alone: 10,000 sessions on two workers, the sum of PSS over all
-processes, divided).  Prints a table in Markdown and, with --json FILE, the figures.
-
-	bench.py [--short] [--rounds N] [--json FILE] [--memory-sessions N] [--no-memory]
+Rows are get, put, get-small, put-small, idle, and the same with tls- before it.  Peers are vsftpd, proftpd and
+pure-ftpd; without --peer all that are installed or unpacked (run.sh does that).
 
 CPU time is the cpuacct control group's, which counts children that have ended too, so it needs root; without it, it is
-the sum over the processes that live (and vsftpd is left out: it needs root to serve)."""
+the sum over the processes that live, and the peers and the rows of memory are left out: peers need root to serve, and
+only root sees the memory of processes that can't be dumped."""
 
 import argparse
+import collections
 import json
 import os
+import pwd
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-import wharf  # noqa: E402
-from cases import until  # noqa: E402
+import servers  # noqa: E402
+from servers import wharf  # noqa: E402
 
 LOAD = os.path.join(wharf.BUILD, "tests/load")
-TICK = os.sysconf("SC_CLK_TCK")
-GROUPS = "/sys/fs/cgroup/cpuacct", "/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup"
+GIB, SMALL = 1 << 30, 4096
+
+# A row that moves files: its name, whether over TLS, what the load does.
+Row = collections.namedtuple("Row", "name tls verb small")
+ROWS = [Row(name="tls-" * tls + verb + "-small" * small, tls=tls, verb=verb, small=small)
+        for tls in (False, True) for small in (False, True) for verb in ("get", "put")]
+# Rows of memory: how many sessions, and of these in the short form.
+IDLE = {"idle": (10000, 200), "tls-idle": (2000, 100)}
 
 
-class Meter:
-    """The CPU time of whatever is started by it."""
-
-    def __init__(self, name):
-        self.path = self.file = None
-        for base in GROUPS:
-            for usage in ("cpuacct.usage", "cpu.stat"):
-                if os.path.exists(os.path.join(base, usage)) and os.geteuid() == 0:
-                    path = os.path.join(base, "wharf-bench-%d-%s" % (os.getpid(), name))
-                    try:
-                        os.mkdir(path)
-                    except OSError:
-                        continue
-                    if os.path.exists(os.path.join(path, usage)):
-                        self.path, self.file = path, os.path.join(path, usage)
-                        return
-                    os.rmdir(path)
-
-    def take(self, pid):
-        """The process and all that it has started and will start."""
-        self.pid = pid
-        if self.path:
-            for one in wharf.family(pid):
-                try:
-                    with open(os.path.join(self.path, "cgroup.procs"), "w") as f:
-                        f.write(str(one))
-                except ProcessLookupError:
-                    pass  # it ended meanwhile
-
-    def seconds(self):
-        if self.file:
-            with open(self.file) as f:
-                text = f.read()
-            if self.file.endswith("cpu.stat"):
-                return int(dict(line.split() for line in text.splitlines())["usage_usec"]) / 1e6
-            return int(text) / 1e9
-        total = 0
-        for pid in wharf.family(self.pid):
-            fields = wharf.stat_of(pid)
-            if fields:
-                total += sum(int(f) for f in fields[11:15])
-        return total / TICK
-
-    def end(self):
-        if self.path:
-            try:
-                until(lambda: self._rmdir(), 5)
-            except AssertionError:
-                pass
-
-    def _rmdir(self):
-        try:
-            os.rmdir(self.path)
-            return True
-        except OSError:
-            return False
+def title(row):
+    return "%s%s %s" % ("TLS 1.3 " * row.tls, "4 KiB files" if row.small else "bulk",
+                        {"get": "down", "put": "up"}[row.verb])
 
 
-class Wharfd:
-    name = "wharfd"
+class Load:
+    """The load generator on a server: all its sessions are logged in, and wait, while the block begins; with the end of
+    the block they leave."""
 
-    def __init__(self, place, sessions=64):
-        mode = "root" if os.geteuid() == 0 else "user"
-        self.daemon = wharf.Daemon(
-            mode, place=place, ports=120, users=[],
-            conf="sources = {anonymous}\nlog_level = info\nworkers = 2\nmax_sessions = %d\nmax_sessions_per_address = %d"
-                 % (sessions, sessions),
-            blocks='user "anonymous" {\n\trights = {read, write, overwrite, delete, rename, mkdir, list}\n}')
-        text = open(self.daemon.conf_path).read().replace("sources = {users, anonymous}\n", "")
-        self.daemon.write_conf(text)
-        self.root = self.daemon.anonymous_root
+    def __init__(self, server, tls, work):
+        self.argv = [LOAD] + ["-t"] * tls + [str(server.port), server.user, server.password] + work
+        self.what = "%s: %s" % (server.name, " ".join(self.argv[1:]))
 
-    def start(self):
-        self.daemon.start()
-        self.pid, self.port = self.daemon.pid, self.daemon.port
+    def _line(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit("%s: %s" % (self.what, self.process.stderr.read().strip()))
+        return line
 
-    def stop(self):
-        problems = self.daemon.stop()
-        self.daemon.remove()
-        if problems:
-            raise SystemExit("; ".join(problems))
+    def __enter__(self):
+        self.process = subprocess.Popen(self.argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        text=True)
+        self._line()
+        time.sleep(0.2)
+        return self
 
+    def go(self):
+        """What the generator says when the work is done."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return self._line()
 
-class Vsftpd:
-    name = "vsftpd"
-
-    def __init__(self, place):
-        self.folder = tempfile.mkdtemp(prefix="wharf-vsftpd-", dir=place)
-        os.chmod(self.folder, 0o755)
-        self.root = os.path.join(self.folder, "srv")
-        self.ports = wharf.Ports(120)
-        self.port = self.ports.first
-        os.makedirs(self.root)
-        os.makedirs(os.path.join(self.folder, "empty"))
-        self.conf = os.path.join(self.folder, "vsftpd.conf")
-        with open(self.conf, "w") as f:
-            f.write("\n".join(("listen=YES", "listen_address=127.0.0.1", "listen_port=%d" % self.port, "background=NO",
-                               "anonymous_enable=YES", "ftp_username=" + wharf.ANONYMOUS, "anon_root=" + self.root,
-                               "write_enable=YES", "anon_upload_enable=YES", "anon_mkdir_write_enable=YES",
-                               "anon_other_write_enable=YES", "anon_umask=022", "connect_from_port_20=NO",
-                               "secure_chroot_dir=%s/empty" % self.folder, "pasv_min_port=%d" % (self.port + 4),
-                               "pasv_max_port=%d" % self.ports.last, "xferlog_enable=YES",
-                               "xferlog_file=%s/xferlog" % self.folder, "max_per_ip=0", "max_clients=0", "")))
-
-    def start(self):
-        self.process = subprocess.Popen(["vsftpd", self.conf], stdin=subprocess.DEVNULL)
-        self.pid = self.process.pid
-        until(lambda: subprocess.run([LOAD, str(self.port), "anonymous", "x", "get", "1", "0", "x"],
-                                     stderr=subprocess.DEVNULL).returncode == 0, 10, "vsftpd accepts")
-
-    def stop(self):
-        self.process.terminate()
+    def __exit__(self, *_):
+        self.process.stdin.close()
         self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.ports.release()
 
 
-def prepare(server, large):
-    """What is downloaded, and a folder that takes uploads."""
-    with open(os.path.join(server.root, "large"), "wb") as f:
-        block = os.urandom(1 << 20)
-        for _ in range(large >> 20):
-            f.write(block)
-    for name in ("small", "in"):
-        os.mkdir(os.path.join(server.root, name))
-    return server
+class Job:
+    """What is moved in this run, and the figures of one move in a unit that does not depend on how much it was."""
 
+    def __init__(self, short, place):
+        self.large, self.count = (64 << 20, 100) if short else (GIB, 2000)
+        self.folder = tempfile.mkdtemp(prefix="wharf-load-", dir=place)
 
-def rows(large, count):
-    return (("1 GiB down", ["get", "1", "1", "large"]),
-            ("1 GiB up", ["put", "1", "1", str(large), "in/large"]),
-            ("%d files of 4 KiB up" % count, ["put", "8", str(count), "4096", "small/"]),
-            ("%d files of 4 KiB down" % count, ["get", "8", str(count), "small/"]))
+    def make(self):
+        subprocess.run([LOAD, "make", str(self.large), self.path("large")], check=True)
+        subprocess.run([LOAD, "make", str(SMALL), self.path("small")], check=True)
 
+    def path(self, name):
+        return os.path.join(self.folder, name)
 
-def measure(server, meter, load):
-    for name in ("in/large",) if load[-1] == "in/large" else ():
-        path = os.path.join(server.root, name)
-        if os.path.exists(path):
-            os.unlink(path)
-    if load[0] == "put" and load[-1] == "small/":
-        shutil.rmtree(os.path.join(server.root, "small"))
+    def prepare(self, server):
+        """What is downloaded, as links: the page cache is the same for all; and a folder that takes uploads."""
+        os.link(self.path("large"), os.path.join(server.root, "large"))
         os.mkdir(os.path.join(server.root, "small"))
-        writable(server)
-    before, begin = meter.seconds(), time.monotonic()
-    subprocess.run([LOAD, str(server.port), "anonymous", "x"] + load, check=True)
-    wall = time.monotonic() - begin
-    time.sleep(0.2)
-    return meter.seconds() - before, wall
+        for number in range(self.count):
+            os.link(self.path("small"), os.path.join(server.root, "small", str(number)))
+        self.clean(server)
 
-
-def writable(server):
-    import pwd
-    for name in ("small", "in"):
+    @staticmethod
+    def clean(server):
+        folder = os.path.join(server.root, "in")
+        shutil.rmtree(folder, ignore_errors=True)
+        os.mkdir(folder)
         if os.geteuid() == 0:
             owner = pwd.getpwnam(wharf.ANONYMOUS)
-            os.chown(os.path.join(server.root, name), owner.pw_uid, owner.pw_gid)
+            os.chown(folder, owner.pw_uid, owner.pw_gid)
+
+    def load(self, row):
+        name = "in/" if row.verb == "put" else "small/" if row.small else "large"
+        return [row.verb] + (["8", str(self.count), str(SMALL)] if row.small else ["1", "1", str(self.large)]) + [name]
+
+    def unit(self, row):
+        return ("µs a file", self.count / 1e6) if row.small else ("s/GiB", self.large / GIB)
+
+    def measure(self, server, row):
+        """CPU and wall time in the row's unit, and the share of data connections that resumed a session."""
+        with Load(server, row.tls, self.load(row)) as load:
+            before, begin = server.meter.seconds(), time.monotonic()
+            connections, resumed = (int(n) for n in load.go().split())
+            wall = time.monotonic() - begin
+            time.sleep(0.2)
+            cpu = server.meter.seconds() - before
+        if row.verb == "put":
+            self.check(server, row)
+            self.clean(server)
+        scale = self.unit(row)[1]
+        return cpu / scale, wall / scale, resumed / connections
+
+    def check(self, server, row):
+        folder = os.path.join(server.root, "in")
+        sizes = [entry.stat().st_size for entry in os.scandir(folder)]
+        if sizes != ([SMALL] * self.count if row.small else [self.large]):
+            raise SystemExit("%s: %s did not store what it said that it stored" % (row.name, server.name))
+
+    def remove(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def compare(args, place):
-    large, count = (64 << 20, 100) if args.short else (1 << 30, 2000)
-    kinds = [Wharfd, Vsftpd] if os.geteuid() == 0 and shutil.which("vsftpd") else [Wharfd]
-    figures = {what: {kind.name: [] for kind in kinds} for what, _ in rows(large, count)}
-    servers = []
+def compare(rows, kinds, rounds, job, place):
+    """By row and by server: a list of figures, one a round."""
+    figures = {row: {kind.name: [] for kind in kinds} for row in rows}
+    running = []
     try:
         for kind in kinds:
-            server = prepare(kind(place), large)
-            writable(server)
-            server.meter = Meter(kind.name)
+            server = kind(place)
+            running.append(server)
+            server.meter = servers.Meter(kind.name)
+            job.prepare(server)
             server.start()
             server.meter.take(server.pid)
-            servers.append(server)
-        for turn in range(args.rounds):
-            for what, load in rows(large, count):
-                for server in servers if turn % 2 == 0 else servers[::-1]:
-                    figures[what][server.name].append(measure(server, server.meter, load))
+        for turn in range(rounds):
+            for row in rows:
+                for server in running if turn % 2 == 0 else running[::-1]:
+                    figures[row][server.name].append(job.measure(server, row))
     finally:
-        for server in servers:
+        for server in running:
             server.stop()
             server.meter.end()
     return figures
+
+
+def spread(values):
+    middle, low, high = statistics.median(values), min(values), max(values)
+    form = "%.0f" if middle >= 20 else "%.3f"
+    return form % middle if low == high else "%s (%s–%s)" % tuple(form % v for v in (middle, low, high))
+
+
+def table(head, lines):
+    print("| " + " | ".join(head) + " |\n|" + " --- |" * len(head))
+    for line in lines:
+        print("| " + " | ".join(line) + " |")
+    print()
+
+
+def summary(figures, names, job):
+    """What the JSON has of the rows."""
+    result = {}
+    for row, by in figures.items():
+        columns = {name: list(zip(*by[name])) for name in names}
+        result[row.name] = {
+            "unit": job.unit(row)[0], "cpu": {name: columns[name][0] for name in names},
+            "wall": {name: columns[name][1] for name in names},
+            "resumed": {name: statistics.mean(columns[name][2]) for name in names} if row.tls else None,
+            # Round by round, since the machine may be slower in one than in another.
+            "ratio": {name: statistics.median(a / b for a, b in zip(columns[names[0]][0], columns[name][0]))
+                      for name in names[1:]}}
+    return result
+
+
+def tell(rows, result, names, job):
+    """One table of CPU time with the ratios, one of wall time and resumption.  wharfd is the first name."""
+    ours, peers = names[0], names[1:]
+    head = ["CPU: median (least–most); ratios: median of rounds", ours]
+    for peer in peers:
+        head += [peer, "%s / %s" % (ours, peer)]
+    lines, others = [], []
+    for row in rows:
+        r = result[row.name]
+        what = "%s, %s" % (title(row), r["unit"])
+        line = [what, spread(r["cpu"][ours])]
+        for peer in peers:
+            line += [spread(r["cpu"][peer]), "%.2f" % r["ratio"][peer]]
+        lines.append(line)
+        resumed = {name: ", %.0f %%" % (100 * r["resumed"][name]) if row.tls else "" for name in names}
+        others.append([what] + [spread(r["wall"][name]) + resumed[name] for name in names])
+    table(head, lines)
+    table(["wall time; data connections that resumed"] + names, others)
 
 
 def pss(pids):
@@ -223,55 +219,73 @@ def pss(pids):
     return total * 1024
 
 
-def memory(sessions, place):
-    server = Wharfd(place, sessions + 10)
+def memory(name, sessions, place):
+    server = servers.Wharfd(place, sessions + 10)
     server.start()
     try:
         before = pss(server.daemon.processes())
-        load = subprocess.Popen([LOAD, str(server.port), "anonymous", "x", "idle", str(sessions)],
-                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        if load.stdout.readline().strip() != "ready":
-            raise SystemExit("the idle sessions did not all log in")
-        time.sleep(1)
-        after = pss(server.daemon.processes())
-        count = len(server.daemon.processes())
-        load.stdin.close()
-        load.wait()
+        with Load(server, name.startswith("tls"), ["idle", str(sessions)]):
+            time.sleep(1)
+            after = pss(server.daemon.processes())
+            count = len(server.daemon.processes())
     finally:
         server.stop()
     return {"sessions": sessions, "processes": count, "pss_before": before, "pss": after,
             "pss_per_session": round(after / sessions), "growth_per_session": round((after - before) / sessions)}
 
 
-def main():
+def tell_memory(result):
+    table(["idle sessions", "processes", "PSS in all, MiB", "bytes a session", "of these over the empty server"],
+          [["%d%s" % (m["sessions"], ", TLS 1.3" * name.startswith("tls")), str(m["processes"]), "%.1f" % (m["pss"] / 2**20),
+            str(m["pss_per_session"]), str(m["growth_per_session"])] for name, m in result.items()])
+
+
+def arguments():
+    names = [row.name for row in ROWS] + list(IDLE)
+    peers = {peer.name.lower(): peer for peer in servers.PEERS}
     parser = argparse.ArgumentParser()
     parser.add_argument("--short", action="store_true", help="only prove that it runs")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--json")
+    parser.add_argument("--row", type=lambda text: text.split(","), default=names)
+    parser.add_argument("--peer", type=lambda text: text.split(","))
     parser.add_argument("--memory-sessions", type=int)
     parser.add_argument("--no-memory", action="store_true")
     args = parser.parse_args()
+    for given, known in ((args.row, names), (args.peer or [], peers)):
+        for name in given:
+            if name not in known:
+                parser.error("%s is none of: %s" % (name, " ".join(known)))
+    args.peers = [peers[name] for name in args.peer] if args.peer else [p for p in servers.PEERS if p.is_there()]
+    for peer in args.peers:
+        if not peer.is_there():
+            parser.error(peer.name + " is not here (run.sh unpacks it), or we are not root")
+    args.no_memory |= os.geteuid() != 0
     args.rounds = args.rounds or (1 if args.short else 5)
-    place = next((p for p in ("/dev/shm", wharf.PLACE) if shutil.disk_usage(p).free > 6 << 30), wharf.PLACE)
+    return args
 
-    figures = compare(args, place)
-    result = {"rounds": args.rounds, "rows": {}}
-    print("| work | wharfd CPU s | vsftpd CPU s | wharfd / vsftpd | wharfd wall s | vsftpd wall s |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for what, by in figures.items():
-        middle = {n: [statistics.median(v[i] for v in runs) for i in (0, 1)] for n, runs in by.items()}
-        ours, theirs = middle["wharfd"], middle.get("vsftpd")
-        ratio = ours[0] / theirs[0] if theirs and theirs[0] else None
-        print("| %s | %.3f | %s | %s | %.2f | %s |" % (
-            what, ours[0], "%.3f" % theirs[0] if theirs else "-", "%.2f" % ratio if ratio else "-", ours[1],
-            "%.2f" % theirs[1] if theirs else "-"))
-        result["rows"][what] = {"cpu": {n: [v[0] for v in runs] for n, runs in by.items()},
-                                "wall": {n: [v[1] for v in runs] for n, runs in by.items()}, "ratio": ratio}
-    if not args.no_memory:
-        sessions = args.memory_sessions or (200 if args.short else 10000)
-        result["memory"] = m = memory(sessions, place)
-        print("\n%d idle sessions, %d processes: %.1f MiB of PSS in all, %d bytes a session (%d over the empty server)"
-              % (m["sessions"], m["processes"], m["pss"] / 2**20, m["pss_per_session"], m["growth_per_session"]))
+
+def main():
+    args = arguments()
+    place = next((p for p in ("/dev/shm", wharf.PLACE) if shutil.disk_usage(p).free > 6 << 30), wharf.PLACE)
+    rows = [row for row in ROWS if row.name in args.row]
+    kinds = [servers.Wharfd] + args.peers
+    names = [kind.name for kind in kinds]
+    result = {"rounds": args.rounds, "rows": {}, "memory": {}}
+    if rows:
+        job = Job(args.short, place)
+        try:
+            job.make()
+            figures = compare(rows, kinds, args.rounds, job, place)
+        finally:
+            job.remove()
+        result["rows"] = summary(figures, names, job)
+        tell(rows, result["rows"], names, job)
+    for name in [] if args.no_memory else [name for name in IDLE if name in args.row]:
+        sessions = args.memory_sessions or IDLE[name][args.short]
+        result["memory"][name] = memory(name, sessions, place)
+    if result["memory"]:
+        tell_memory(result["memory"])
     if args.json:
         with open(args.json, "w") as f:
             json.dump(result, f, indent="\t")
