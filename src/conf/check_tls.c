@@ -28,12 +28,19 @@ sets(const struct conf_block *b, const enum option_nr *nr, size_t n)
 	return false;
 }
 
+/* A worker is told a file's place in its list by one byte. */
+#define CERTIFICATES_MAX 256
+
 static void
 check_lists(const struct conf *conf, size_t host, struct conf_report *report)
 {
 	const struct settings *s = &conf->host[host].settings;
 	size_t n = s->tls_certificate.n;
 
+	if (n > CERTIFICATES_MAX)
+		conf_mistake(report, conf_host_place(conf, host, OPTION_NR_tls_certificate),
+			     "tls_certificate: there are %zu, and one host has %d at most", n,
+			     CERTIFICATES_MAX);
 	if (s->tls_key.n && s->tls_key.n != n)
 		conf_mistake(report, conf_host_place(conf, host, OPTION_NR_tls_key),
 			     "tls_key: there are %zu, and %zu of tls_certificate; as many are "

@@ -4,6 +4,7 @@
 /* Reading all hosts before anything listens; see rehearsal.h. */
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -46,6 +47,22 @@ send_start(const struct monitor *m, struct wire *wire)
 	return r;
 }
 
+/* What is wrong with an option outside of all blocks is so with every host that has it from there:
+ * it is told once. */
+static void
+report_once(const struct hosts *hosts, const struct m_host *answer, struct conf_report *report)
+{
+	size_t before = report->text.len;
+
+	hosts_mistake(hosts, answer, report);
+	const char *text = report->text.data;
+	if (!before || buf_error(&report->text) < 0 ||
+	    !memmem(text, before, text + before, report->text.len - before))
+		return;
+	report->text.len = before;
+	report->mistakes--;
+}
+
 /* 0, HOSTS_WRONG or a negative errno. */
 static int
 try_host(const struct monitor *m, size_t nr, struct wire *wire, struct conf_report *report)
@@ -65,7 +82,7 @@ try_host(const struct monitor *m, size_t nr, struct wire *wire, struct conf_repo
 		return 0;
 	if (answer.m_host.kind >= HOST_FILES)
 		return -EPROTO;
-	hosts_mistake(m->hosts, &answer.m_host, report);
+	report_once(m->hosts, &answer.m_host, report);
 	return HOSTS_WRONG;
 }
 

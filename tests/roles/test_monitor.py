@@ -547,8 +547,7 @@ def test_hosts_at_start():
     put(folder, "b.key", "broken")
     put(folder, "ca.pem", "broken")
     for arguments in ((), ("-t",)):
-        expect(run(*arguments), (78, [f"{conf}:2: tls_key: it says broken", f"{conf}:4: tls_client_ca: it says broken",
-                                      f"{conf}:2: tls_key: it says broken"]))
+        expect(run(*arguments), (78, [f"{conf}:2: tls_key: it says broken", f"{conf}:4: tls_client_ca: it says broken"]))
     os.unlink(folder + "/a.ocsp")
     expect(run("-t"), (78, [f"{conf}:3: tls_ocsp: {folder}/a.ocsp: No such file or directory"]))
     put(folder, "a.ocsp", "fatal")

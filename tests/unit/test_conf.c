@@ -613,6 +613,32 @@ test_hosts(void **state)
 }
 
 static void
+test_too_many(void **state)
+{
+	struct conf_report report = {0};
+	struct conf *conf = NULL;
+	struct buf text = BUF_INIT;
+
+	(void)state;
+	for (unsigned n = 256; n <= 257; n++) {
+		buf_reset(&text);
+		buf_add_str(&text, "tls_certificate = {");
+		for (unsigned i = 0; i < n; i++)
+			buf_add_str(&text, i ? ", \"/c\"" : "\"/c\"");
+		buf_add_str(&text, "}\n");
+		write_file("c", buf_slice(&text));
+		assert_int_equal(conf_read("c", &conf, &report), n == 256 ? 0 : CONF_MISTAKES);
+		conf_free(&conf);
+	}
+	assert_true(slice_equal(
+		buf_slice(&report.text),
+		SLICE("c:1: tls_certificate: there are 257, and one host has 256 at most\n")));
+	unlink("c");
+	conf_report_deinit(&report);
+	buf_deinit(&text);
+}
+
+static void
 test_requirements(void **state)
 {
 	struct conf *conf = read_good(with_hosts);
@@ -761,12 +787,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bad),          cmocka_unit_test(test_good_after_bad),
-		cmocka_unit_test(test_no_file),      cmocka_unit_test(test_forms),
-		cmocka_unit_test(test_listeners),    cmocka_unit_test(test_overrides),
-		cmocka_unit_test(test_anonymous),    cmocka_unit_test(test_print),
-		cmocka_unit_test(test_print_hosts),  cmocka_unit_test(test_hosts),
-		cmocka_unit_test(test_requirements), cmocka_unit_test(test_certmap),
+		cmocka_unit_test(test_bad),         cmocka_unit_test(test_good_after_bad),
+		cmocka_unit_test(test_no_file),     cmocka_unit_test(test_forms),
+		cmocka_unit_test(test_listeners),   cmocka_unit_test(test_overrides),
+		cmocka_unit_test(test_anonymous),   cmocka_unit_test(test_print),
+		cmocka_unit_test(test_print_hosts), cmocka_unit_test(test_hosts),
+		cmocka_unit_test(test_too_many),    cmocka_unit_test(test_requirements),
+		cmocka_unit_test(test_certmap),
 	};
 
 	return cmocka_run_group_tests(tests, enter_folder, leave_folder);

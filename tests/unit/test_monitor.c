@@ -8,6 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -15,6 +19,7 @@
 #include <wharf/conf/passive.h>
 
 #include "admission.h"
+#include "host_files.h"
 #include "retry.h"
 #include "root.h"
 #include "session.h"
@@ -232,14 +237,118 @@ test_retry(void **state)
 	assert_int_equal(retry_pause(&r, 1000), 100);
 }
 
+static char folder[] = "/tmp/wharf-monitor-XXXXXX";
+
+static void
+write_file(const char *name, const char *text)
+{
+	FILE *f = fopen(name, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void
+assert_copy(int fd, const char *text)
+{
+	char got[100] = "";
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_true(S_ISREG(st.st_mode));
+	assert_int_equal(pread(fd, got, sizeof(got) - 1, 0), strlen(text));
+	assert_string_equal(got, text);
+	assert_true(pwrite(fd, "x", 1, 0) < 0 && ftruncate(fd, 1000) < 0);
+	assert_true(text[0] == '\0' || ftruncate(fd, 0) < 0);
+}
+
+/* The files of a host: which, what is copied, and what counts as a change. */
+static void
+test_host_files(void **state)
+{
+	char *lists[] = {"a", "b"};
+	struct settings s = {.tls_certificate = {lists, 2},
+			     .tls_key = {&lists[1], 1},
+			     .tls_client_ca = "ca",
+			     .tls_client_crl = ""};
+	static const struct {
+		enum host_file kind;
+		unsigned index;
+		const char *path;
+	} wanted[] = {{HOST_CERTIFICATE, 0, "a"},
+		      {HOST_CERTIFICATE, 1, "b"},
+		      {HOST_KEY, 0, "b"},
+		      {HOST_CLIENT_CA, 0, "ca"}};
+	struct host_sources sources;
+	struct host_copies copies;
+	const struct host_source *wrong;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	assert_int_equal(chdir(folder), 0);
+	write_file("a", "certificate");
+	write_file("b", "key");
+	write_file("ca1", "");
+	assert_int_equal(symlink("ca1", "ca"), 0);
+	assert_int_equal(host_sources_init(&sources, &s), 0);
+	assert_int_equal(sources.n, 4);
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(sources.item[i].kind, wanted[i].kind);
+		assert_int_equal(sources.item[i].index, wanted[i].index);
+		assert_string_equal(sources.item[i].path, wanted[i].path);
+	}
+	assert_int_equal(host_copies_init(&copies, &sources, &wrong), 0);
+	assert_false(host_sources_changed(&sources));
+	/* Whatever happens to the file, the copy is what it was. */
+	write_file("a", "cert");
+	assert_true(host_sources_changed(&sources));
+	assert_false(host_sources_changed(&sources));
+	unlink("b");
+	assert_true(host_sources_changed(&sources));
+	assert_false(host_sources_changed(&sources));
+	assert_copy(copies.fd[0], "certificate");
+	assert_copy(copies.fd[1], "key");
+	assert_copy(copies.fd[2], "key");
+	assert_copy(copies.fd[3], "");
+	host_copies_deinit(&copies);
+
+	assert_int_equal(host_copies_init(&copies, &sources, &wrong), -ENOENT);
+	assert_ptr_equal(wrong, &sources.item[1]);
+	assert_int_equal(mkfifo("b", 0600), 0);
+	assert_int_equal(host_copies_init(&copies, &sources, &wrong), -EINVAL);
+	unlink("b");
+	write_file("b", "key");
+	/* Through the link. */
+	write_file("ca2", "other");
+	assert_true(host_sources_changed(&sources));
+	unlink("ca");
+	assert_int_equal(symlink("ca2", "ca"), 0);
+	assert_true(host_sources_changed(&sources));
+	assert_int_equal(truncate("a", (16 << 20) + 1), 0);
+	assert_int_equal(host_copies_init(&copies, &sources, &wrong), -EFBIG);
+	assert_ptr_equal(wrong, &sources.item[0]);
+	assert_int_equal(truncate("a", 16 << 20), 0);
+	assert_int_equal(host_copies_init(&copies, &sources, &wrong), 0);
+	host_copies_deinit(&copies);
+	host_sources_deinit(&sources);
+	unlink("a");
+	unlink("b");
+	unlink("ca");
+	unlink("ca1");
+	unlink("ca2");
+	assert_true(chdir("/") == 0 && rmdir(folder) == 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_root),    cmocka_unit_test(test_root_has_no_nul),
-		cmocka_unit_test(test_limits),  cmocka_unit_test(test_penalty),
-		cmocka_unit_test(test_passive), cmocka_unit_test(test_penalties_are_bounded),
-		cmocka_unit_test(test_retry),   cmocka_unit_test(test_registry),
+		cmocka_unit_test(test_root),       cmocka_unit_test(test_root_has_no_nul),
+		cmocka_unit_test(test_limits),     cmocka_unit_test(test_penalty),
+		cmocka_unit_test(test_passive),    cmocka_unit_test(test_penalties_are_bounded),
+		cmocka_unit_test(test_retry),      cmocka_unit_test(test_registry),
+		cmocka_unit_test(test_host_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
