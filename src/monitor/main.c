@@ -207,6 +207,8 @@ static void
 init_state(struct monitor *m)
 {
 	const struct settings *s = m->server;
+
+	REQUIRE(s);
 	const struct admission_limits limits = {
 		.sessions = s->max_sessions,
 		.sessions_per_address = s->max_sessions_per_address,
@@ -215,7 +217,6 @@ init_state(struct monitor *m)
 		.penalty_ms = s->login_penalty * 1000,
 	};
 
-	REQUIRE(s);
 	m->as_root = geteuid() == 0;
 	admission_init(&m->admission, &limits);
 }
