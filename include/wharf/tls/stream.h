@@ -49,9 +49,18 @@ void tls_free(struct tls *t);
 void tls_feed(struct tls *t, struct slice bytes);
 struct slice tls_unread(const struct tls *t);
 
-/* 0: done; else an enum tls_result. */
+/*
+ * 0: done; else an enum tls_result.  One call computes what has come, or what one recv(2) brings.
+ * Behind each call, of tls_read() too, tls_flush() sends what it made: flights, alerts, answers.
+ */
 int tls_handshake(struct tls *t);
-/* Up to n bytes (decrypted); 0: close_notify has come; else an enum tls_result. */
+/*
+ * Up to n bytes (decrypted); 0: close_notify has come; else an enum tls_result, which every further
+ * call tells again where it is an end.  n is at least 1.  One call makes at most one recv(2), and
+ * none where the last one has emptied the socket: who reads until TLS_AGAIN, and then waits for an
+ * event, makes none in vain.  It is TLS_BROKEN too when the peer makes us answer (updates of keys,
+ * renegotiations) and takes nothing of it.
+ */
 ssize_t tls_read(struct tls *t, void *to, size_t n);
 /* Whether bytes that came from the socket are in hand, so that reading again need not wait for it.
  */
