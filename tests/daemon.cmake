@@ -54,6 +54,7 @@ if(NOT WHARF_SANITIZE)
 	endforeach()
 	foreach(mode root user)
 		wharf_test(names.${mode} client 300 client/names.py ${mode})
+		wharf_test(segments.${mode} client 60 client/segments.py ${mode})
 	endforeach()
 
 	add_executable(load bench/load.c)

@@ -5,6 +5,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -66,6 +68,14 @@ fd_write_all(int fd, struct slice bytes)
 			bytes = slice_from(bytes, (size_t)n);
 	}
 	return 0;
+}
+
+void
+fd_acknowledge(int fd)
+{
+	int on = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 }
 
 int

@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include <wharf/base/fd.h>
+
 #include "pump.h"
 
 /* Bytes that are encrypted at once: at first, and at least. */
@@ -35,12 +37,14 @@ pump_tls_step(struct pump *p)
 	int sent = tls_flush(p->tls);
 	if (r == TLS_AGAIN && sent == TLS_RESET)
 		r = TLS_RESET;
-	if (r == 0)
+	if (r == 0) {
 		secured(p);
-	else if (r == TLS_AGAIN)
+	} else if (r == TLS_AGAIN) {
+		fd_acknowledge(p->socket);
 		pump_wait_socket(p, UV_READABLE | (sent == TLS_AGAIN ? UV_WRITABLE : 0));
-	else
+	} else {
 		pump_end(p, r == TLS_RESET ? TRANSFER_RESET : TRANSFER_TLS_FAILED, 0);
+	}
 }
 
 void

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include <wharf/base/check.h>
+#include <wharf/base/fd.h>
 
 #include "control.h"
 #include "events.h"
@@ -147,8 +148,10 @@ shake_hands(struct session *s)
 	struct tls_client client = {SLICE_NULL};
 	int r = tls_handshake(c->tls);
 
-	if (r == TLS_AGAIN)
+	if (r == TLS_AGAIN) {
+		fd_acknowledge(s->fd);
 		return;
+	}
 	if (r != 0) {
 		fail(s, r == TLS_BROKEN ? tls_why(c->tls) : "the connection ended");
 		return;

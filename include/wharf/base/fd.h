@@ -31,6 +31,13 @@ int fd_close_from(int first);
 /* Writes all of it to a blocking descriptor.  0 or a negative errno. */
 int fd_write_all(int fd, struct slice bytes);
 
+/*
+ * Acknowledges now what a TCP socket has received.  Of a message in two segments the peer's kernel
+ * may keep the second until the first is acknowledged (RFC 896), and ours waits 40 ms with that
+ * (RFC 1122 §4.2.3.2).
+ */
+void fd_acknowledge(int fd);
+
 /* How many descriptors this process has open, or a negative errno. */
 int fd_count(void);
 
