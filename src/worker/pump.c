@@ -422,7 +422,8 @@ pump_end(struct pump *p, enum transfer_end end, int error)
 				     .error = error,
 				     .bytes = p->moved,
 				     .protected = p->tls && !p->secure_by,
-				     .resumed = p->tls && tls_is_resumed(p->tls)};
+				     .resumed = p->tls && tls_is_resumed(p->tls),
+				     .why = p->tls ? tls_why(p->tls) : ""};
 	bool sends = p->plan.kind != TRANSFER_RECEIVE;
 	void *owner = p->owner;
 

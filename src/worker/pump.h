@@ -52,6 +52,7 @@ struct pump_result {
 	int error; /* a negative errno with TRANSFER_FILE_ERROR, else 0 */
 	uint64_t bytes;
 	bool protected, resumed; /* there was TLS, of the control connection's session */
+	const char *why;         /* with TRANSFER_TLS_FAILED: what TLS has to say, a static text */
 };
 
 /* How long a transfer and its TLS handshake may stand still, and what an upload's end must be. */

@@ -190,6 +190,9 @@ cut(struct pump *p)
 	if (f->size == p->plan.offset && f->class != FILE_REMOTE)
 		return true;
 	if (f->class != FILE_MEMORY || f->size - p->plan.offset > FILE_FREED_AT_ONCE) {
+		/* Goes on when it is done, for the socket may have nothing more to tell: TLS reads
+		 * ahead. */
+		pump_wait_socket(p, 0);
 		file_start(f, FILE_CUT, NULL, 0, p->plan.offset);
 		return false;
 	}

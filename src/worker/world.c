@@ -161,7 +161,7 @@ on_transferred(void *owner, const struct pump_result *result)
 
 	REQUIRE(s->magic == SESSION_MAGIC);
 	if (result->end == TRANSFER_TLS_FAILED)
-		event_data_tls_failed(s, tls_why(s->pump->tls));
+		event_data_tls_failed(s, *result->why ? result->why : "it took too long");
 	s->pump = NULL;
 	s->result = *result;
 	if (s->port)

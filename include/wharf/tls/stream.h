@@ -98,7 +98,7 @@ bool tls_is_same_peer(const struct tls *data, const struct tls *control);
 bool tls_client_user(const struct tls *t, struct buf *user);
 /* Whether the client has shown a valid certificate. */
 bool tls_has_certificate(const struct tls *t);
-/* Why it was TLS_BROKEN, for the log; a static or owned text. */
+/* Why it ended so, for the log: a static text, empty when there is nothing to tell. */
 const char *tls_why(const struct tls *t);
 
 #endif
