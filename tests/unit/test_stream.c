@@ -707,14 +707,48 @@ alpn_is_ftp_or_nothing(void **state)
 	}
 }
 
+struct naming {
+	const char *host, *sni, *fallback;
+	bool strict;
+	int number; /* -1: refused by unrecognized_name */
+};
+
+static void
+expect_host(const struct naming *row, int version)
+{
+	const struct tls_host *host = row->host ? tls_hosts_find(world.hosts, slice_of(row->host))
+						: NULL;
+	const struct pair *p = row->number ? &world.other : &world.server;
+	struct client c;
+	struct line *l;
+
+	client_init(&c, version);
+	world.settings.tls_strict_sni = row->strict;
+	set_text(&world.settings.default_host, row->fallback);
+	l = line_start(&c);
+	l->is_control = true;
+	l->t = tls_new_control(world.hosts, l->fd, host, &world.settings);
+	if (row->sni)
+		SSL_set_tlsext_host_name(l->ssl, row->sni);
+	shake(l);
+	if (row->number < 0) {
+		assert_int_equal(l->result, TLS_BROKEN);
+		assert_int_equal(l->client_error, SSL_R_TLSV1_UNRECOGNIZED_NAME);
+		assert_non_null(strstr(tls_why(l->t), "SNI"));
+	} else {
+		assert_int_equal(l->result, 0);
+		assert_int_equal(X509_cmp(SSL_get0_peer_certificate(l->ssl), p->certificate), 0);
+		assert_int_equal(tls_host_of(l->t)->number, row->number);
+	}
+	assert_true(slice_equal(tls_sni(l->t), slice_of(row->sni)));
+	line_free(l);
+	client_deinit(&c);
+}
+
 static void
 names_choose_the_host(void **state)
 {
-	static const struct {
-		const char *host, *sni, *fallback;
-		bool strict;
-		int number; /* -1: refused by unrecognized_name */
-	} rows[] = {
+	static const struct naming rows[] = {
 		{NULL, NULL, "", false, 0},
 		{NULL, NULL, "", true, 0},
 		{NULL, NULL, "other.example.com", true, 1},
@@ -731,42 +765,8 @@ names_choose_the_host(void **state)
 
 	(void)state;
 	EACH_VERSION(v)
-	{
-		for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-			struct client c;
-			struct line *l;
-
-			client_init(&c, *v);
-			world.settings.tls_strict_sni = rows[i].strict;
-			set_text(&world.settings.default_host, rows[i].fallback);
-			l = line_start(&c);
-			l->is_control = true;
-			l->t = tls_new_control(
-				world.hosts, l->fd,
-				rows[i].host ? tls_hosts_find(world.hosts, slice_of(rows[i].host))
-					     : NULL,
-				&world.settings);
-			if (rows[i].sni)
-				SSL_set_tlsext_host_name(l->ssl, rows[i].sni);
-			shake(l);
-			if (rows[i].number < 0) {
-				assert_int_equal(l->result, TLS_BROKEN);
-				assert_int_equal(l->client_error, SSL_R_TLSV1_UNRECOGNIZED_NAME);
-				assert_non_null(strstr(tls_why(l->t), "SNI"));
-			} else {
-				const X509 *x = rows[i].number ? world.other.certificate
-							       : world.server.certificate;
-				assert_int_equal(l->result, 0);
-				assert_int_equal(X509_cmp(SSL_get0_peer_certificate(l->ssl), x), 0);
-				assert_int_equal(tls_host_of(l->t)->number, rows[i].number);
-				if (rows[i].sni)
-					assert_true(
-						slice_equal(tls_sni(l->t), slice_of(rows[i].sni)));
-			}
-			line_free(l);
-			client_deinit(&c);
-		}
-	}
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		expect_host(&rows[i], *v);
 	world.settings.tls_strict_sni = false;
 	set_text(&world.settings.default_host, "");
 }
@@ -978,44 +978,56 @@ on_staple(SSL *ssl, void *arg)
 	return 1;
 }
 
-/* An ECDSA and an RSA certificate side by side: the client's algorithms choose, and each comes with
- * its own response; one that is past its time is not sent. */
+/* The default host with both certificates, and a response for each: the second one is past its
+ * time. */
 static void
-the_certificate_suits_the_client(void **state)
+put_both(const struct pair *p, struct buf *ocsp)
 {
-	struct pair p[] = {world.server, pki_make(&(struct pki_wish){.cn = "ftp.example.com",
-								     .san = "DNS:ftp.example.com",
-								     .by = &world.ca,
-								     .rsa = true})};
 	struct tls_files *files = tls_files_new();
 	struct settings s;
-	struct buf ocsp[2] = {BUF_INIT, BUF_INIT}, why = BUF_INIT;
+	struct buf why = BUF_INIT;
 	enum host_file kind;
 
-	(void)state;
 	assert_int_equal(settings_init(&s), 0);
 	s.tls_certificate.item = calloc(2, sizeof(char *));
-	s.tls_certificate.n = 2;
+	s.tls_ocsp.item = calloc(2, sizeof(char *));
+	s.tls_certificate.n = s.tls_ocsp.n = 2;
 	for (unsigned i = 0; i < 2; i++) {
-		struct buf text = BUF_INIT, copy = BUF_INIT;
+		struct buf text = BUF_INIT;
 		int fd;
+
 		s.tls_certificate.item[i] = strdup("cert.pem");
+		s.tls_ocsp.item[i] = strdup("response.der");
 		pki_certificate(&text, p[i].certificate);
 		pki_key(&text, p[i].key);
 		fd = pki_file(&text);
 		assert_int_equal(tls_files_add(files, HOST_CERTIFICATE, i, fd), 0);
 		close(fd);
 		pki_ocsp(&ocsp[i], p[i].certificate, &world.ca, i ? -1 : 5);
-		buf_add_slice(&copy, buf_slice(&ocsp[i]));
-		fd = pki_file(&copy);
+		buf_add_slice(&text, buf_slice(&ocsp[i]));
+		fd = pki_file(&text);
 		assert_int_equal(tls_files_add(files, HOST_OCSP, i, fd), 0);
 		close(fd);
 	}
-	set_list(&s.tls_ocsp, "one.der");
-	s.tls_ocsp.item = realloc(s.tls_ocsp.item, 2 * sizeof(char *));
-	s.tls_ocsp.item[s.tls_ocsp.n++] = strdup("two.der");
 	if (tls_hosts_put(world.hosts, 0, SLICE_NULL, &s, files, &why, &kind) != 0)
 		fail_msg("%.*s", SLICE_FMT(buf_slice(&why)));
+	settings_deinit(&s);
+	tls_files_free(&files);
+}
+
+/* An ECDSA and an RSA certificate side by side: the client's algorithms choose, and each comes with
+ * its own response; one that is past its time is not sent. */
+static void
+the_certificate_suits_the_client(void **state)
+{
+	static const char *const algorithms[] = {"ECDSA+SHA256:RSA-PSS+SHA256",
+						 "RSA-PSS+SHA256:RSA+SHA256"};
+	const struct pki_wish rsa = {.cn = "ftp.example.com", .by = &world.ca, .rsa = true};
+	struct pair p[] = {world.server, pki_make(&rsa)};
+	struct buf ocsp[2] = {BUF_INIT, BUF_INIT};
+
+	(void)state;
+	put_both(p, ocsp);
 	EACH_VERSION(v)
 	{
 		for (unsigned i = 0; i < 2; i++) {
@@ -1024,8 +1036,7 @@ the_certificate_suits_the_client(void **state)
 			struct stapled got = {.n = 0};
 
 			client_init(&c, *v);
-			SSL_CTX_set1_sigalgs_list(c.ctx, i ? "RSA-PSS+SHA256:RSA+SHA256"
-							   : "ECDSA+SHA256:RSA-PSS+SHA256");
+			SSL_CTX_set1_sigalgs_list(c.ctx, algorithms[i]);
 			SSL_CTX_set_tlsext_status_type(c.ctx, TLSEXT_STATUSTYPE_ocsp);
 			SSL_CTX_set_tlsext_status_cb(c.ctx, on_staple);
 			SSL_CTX_set_tlsext_status_arg(c.ctx, &got);
@@ -1043,8 +1054,6 @@ the_certificate_suits_the_client(void **state)
 	put_host(world.hosts, 0, "", &world.server, WORD_tls_client_certificate_off);
 	buf_deinit(&ocsp[0]);
 	buf_deinit(&ocsp[1]);
-	settings_deinit(&s);
-	tls_files_free(&files);
 	pair_free(&p[1]);
 }
 
