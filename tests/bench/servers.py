@@ -135,14 +135,16 @@ class Peer:
 
     user, password = "anonymous", "x"
     binary = None
+    # Sessions of a peer take the same passive port at once now and then, and answer 425: a wide range makes that rare.
+    low, high = 32768, 60999
 
     def __init__(self, place):
         self.folder = tempfile.mkdtemp(prefix="wharf-%s-" % self.name, dir=place)
         os.chmod(self.folder, 0o755)
         self.root = os.path.join(self.folder, "srv")
         os.makedirs(self.root)
-        self.ports = wharf.Ports(PORTS)
-        self.port, self.low, self.high = self.ports.first, self.ports.first + 4, self.ports.last
+        self.ports = wharf.Ports()
+        self.port = self.ports.first
         self.pem = certificate(self.folder)
         self.process = None
 
@@ -214,8 +216,6 @@ class Vsftpd(Peer):
 
 
 class Proftpd(Peer):
-    """Its sessions take the same passive port at once now and then, and answer 425: a wide range makes that rare."""
-
     name, binary = "ProFTPD", "/usr/sbin/proftpd"
 
     def command(self):
@@ -224,7 +224,7 @@ class Proftpd(Peer):
             "<IfModule mod_ctrls.c>", "ControlsEngine off", "</IfModule>",
             "<IfModule mod_delay.c>", "DelayEngine off", "</IfModule>",
             "ServerType standalone", "DefaultAddress 127.0.0.1", "Port %d" % self.port, "UseIPv6 off",
-            "UseReverseDNS off", "PassivePorts 32768 60999", "User nobody", "Group nogroup",
+            "UseReverseDNS off", "PassivePorts %d %d" % (self.low, self.high), "User nobody", "Group nogroup",
             "MaxInstances none", "WtmpLog off", "AllowOverwrite on",
             "PidFile " + self.path("pid"), "ScoreboardFile " + self.path("scoreboard"),
             "SystemLog " + self.path("log"), "TransferLog " + self.path("xferlog"),
