@@ -15,6 +15,7 @@
 
 #include "data.h"
 #include "events.h"
+#include "secure.h"
 
 #define DATA_MAGIC MAGIC('d', 'a', 't', 'a')
 /* So many strangers are turned away a turn. */
@@ -30,7 +31,12 @@ struct data {
 	int listener, fd;
 	bool connected;
 	struct sockaddr_storage target; /* active */
+	struct tls *tls;                /* that has begun before the transfer, or NULL */
+	struct turn turn;
 };
+
+static void on_listener(uv_poll_t *poll, int status, int events);
+static void shake_hands(void *owner);
 
 static socklen_t
 address_len(const struct sockaddr_storage *a)
@@ -72,6 +78,8 @@ data_new(struct session *s)
 	d->timer.data = d;
 	d->listen_poll.data = d;
 	d->connect_poll.data = d;
+	d->turn.run = shake_hands;
+	d->turn.owner = d;
 	d->handles = 1;
 	s->data = d;
 	return d;
@@ -102,28 +110,47 @@ data_close(struct session *s)
 		return;
 	s->data = NULL;
 	d->session = NULL;
-	if (d->listener >= 0)
+	turns_leave(&s->worker->turns, &d->turn);
+	if (d->listener >= 0 || d->tls)
 		ports_release(&s->listener->ports, s->port, uv_now(&s->worker->loop) / 1000);
+	tls_free(d->tls);
+	d->tls = NULL;
 	close_listener(d);
 	close_socket(d);
 	uv_close((uv_handle_t *)&d->timer, on_closed);
 }
 
 int
-data_take(struct session *s)
+data_take(struct session *s, struct tls **tls)
 {
 	struct data *d = s->data;
 	int fd = -1;
 
+	*tls = NULL;
 	if (!d)
 		return -1;
 	if (d->connected) {
 		close_poll(&d->connect_poll, &d->connect_made);
 		fd = d->fd;
 		d->fd = -1;
+		*tls = d->tls;
+		d->tls = NULL;
 	}
 	data_close(s);
 	return fd;
+}
+
+static int
+watch_listener(struct data *d)
+{
+	if (d->listen_made)
+		return 0;
+	int r = uv_poll_init(&d->session->worker->loop, &d->listen_poll, d->listener);
+	if (r < 0)
+		return r;
+	d->listen_made = true;
+	d->handles++;
+	return uv_poll_start(&d->listen_poll, UV_READABLE, on_listener);
 }
 
 int
@@ -148,6 +175,8 @@ data_listen(struct session *s, int family, struct sockaddr_storage *announce)
 			    ? *s->passive_address
 			    : at;
 	address_set_port(announce, s->port);
+	if (s->ftp.protect && s->secure)
+		watch_listener(d);
 	return 0;
 }
 
@@ -185,6 +214,79 @@ on_timer(uv_timer_t *timer)
 		finish(d, -ETIMEDOUT);
 }
 
+/* The listener broke.  Where nobody waits yet, whoever does will find out. */
+static void
+fail(struct data *d, int error)
+{
+	if (d->waits)
+		finish(d, error);
+	else
+		close_poll(&d->listen_poll, &d->listen_made);
+}
+
+static void
+on_hello(uv_poll_t *poll, int status, int events)
+{
+	struct data *d = poll->data;
+
+	REQUIRE(d->magic == DATA_MAGIC);
+	(void)events;
+	if (!d->session || d->turn.waits)
+		return;
+	if (status < 0)
+		uv_poll_stop(poll);
+	else if (turns_take(&d->session->worker->turns, &d->turn, true))
+		shake_hands(d);
+	else
+		uv_poll_stop(poll);
+}
+
+/* A step.  When there is nothing more to be done ahead, the rest is the transfer's: it finds out
+ * how it ended. */
+static void
+shake_hands(void *owner)
+{
+	struct data *d = owner;
+	int r = tls_handshake(d->tls);
+
+	if (tls_flush(d->tls) == 0 && r == TLS_AGAIN) {
+		fd_acknowledge(d->fd);
+		uv_poll_start(&d->connect_poll, UV_READABLE, on_hello);
+	} else {
+		uv_poll_stop(&d->connect_poll);
+	}
+}
+
+/*
+ * The client has come before its transfer command.  curl says its hello at once and sends that
+ * command only when it has heard an answer, or has waited for one long enough; others say nothing
+ * before 150.
+ */
+static void
+begin_ahead(struct data *d)
+{
+	struct session *s = d->session;
+
+	d->connected = true;
+	close_listener(d);
+	d->tls = tls_new_data(s->secure->tls, d->fd, s->ftp.settings);
+	if (!d->tls || uv_poll_init(&s->worker->loop, &d->connect_poll, d->fd) < 0)
+		return;
+	d->connect_made = true;
+	d->handles++;
+	uv_poll_start(&d->connect_poll, UV_READABLE, on_hello);
+}
+
+static void
+accepted(struct data *d, int fd)
+{
+	d->fd = fd;
+	if (d->waits)
+		finish(d, 0);
+	else
+		begin_ahead(d);
+}
+
 /*
  * Accepts until the client itself comes: whoever else is quicker gets nothing and takes nothing
  * away from it.  Whether it came, or that failed.
@@ -204,12 +306,11 @@ accept_client(struct data *d)
 		if (fd < 0 && errno == EAGAIN)
 			return false;
 		if (fd < 0) {
-			finish(d, -errno);
+			fail(d, -errno);
 			return true;
 		}
 		if (address_same_host(&from, &s->ftp.peer)) {
-			d->fd = fd;
-			finish(d, 0);
+			accepted(d, fd);
 			return true;
 		}
 		close(fd);
@@ -225,10 +326,10 @@ on_listener(uv_poll_t *poll, int status, int events)
 
 	REQUIRE(d->magic == DATA_MAGIC);
 	(void)events;
-	if (!d->session || !d->waits)
+	if (!d->session)
 		return;
 	if (status < 0)
-		finish(d, -EIO);
+		fail(d, -EIO);
 	else
 		accept_client(d);
 }
@@ -313,20 +414,6 @@ data_active_socket(struct session *s, int fd)
 	connect_from(d, fd);
 }
 
-static void
-wait_for_client(struct data *d)
-{
-	int r = uv_poll_init(&d->session->worker->loop, &d->listen_poll, d->listener);
-
-	if (r < 0) {
-		finish(d, r);
-		return;
-	}
-	d->listen_made = true;
-	d->handles++;
-	uv_poll_start(&d->listen_poll, UV_READABLE, on_listener);
-}
-
 void
 data_connect(struct session *s)
 {
@@ -339,8 +426,9 @@ data_connect(struct session *s)
 	d->waits = true;
 	uv_timer_start(&d->timer, on_timer, s->ftp.settings->data_timeout * 1000, 0);
 	if (d->listener >= 0) {
-		if (!accept_client(d))
-			wait_for_client(d);
+		int r = accept_client(d) ? 0 : watch_listener(d);
+		if (r < 0)
+			finish(d, r);
 	} else if (s->ftp.settings->active_port) {
 		struct message m = {.id = MSG_M_ACTIVE, .fd = -1, .m_active = {s->id}};
 		d->asked = true;

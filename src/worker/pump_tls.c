@@ -116,5 +116,5 @@ void
 pump_tls_begin(struct pump *p)
 {
 	p->piece = PIECE_FIRST;
-	pump_wait_socket(p, UV_READABLE);
+	pump_tls_ready(p);
 }

@@ -198,15 +198,21 @@ world_transfer(struct ftp_session *ftp, const struct transfer_plan *plan)
 {
 	static const struct pump_calls calls = {on_secured, on_transferred};
 	struct session *s = session_of(ftp);
-	int socket = data_take(s), fd = plan->fd;
-	struct tls *tls = NULL;
+	struct tls *tls;
+	int socket = data_take(s, &tls), fd = plan->fd;
 
 	if (socket < 0) {
+		tls_free(tls);
 		fd_close(&fd);
 		transfer_failed(s, TRANSFER_RESET, 0);
 		return;
 	}
-	if (plan->protect && s->secure)
+	if (!plan->protect) {
+		/* PROT C came behind PASV. */
+		tls_free(tls);
+		tls = NULL;
+	}
+	if (plan->protect && !tls && s->secure)
 		tls = tls_new_data(s->secure->tls, socket, ftp->settings);
 	if (plan->protect && !tls) {
 		fd_close(&fd);
