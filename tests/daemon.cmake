@@ -55,6 +55,7 @@ if(NOT WHARF_SANITIZE)
 	foreach(mode root user)
 		wharf_test(names.${mode} client 300 client/names.py ${mode})
 		wharf_test(segments.${mode} client 60 client/segments.py ${mode})
+		wharf_test(early.${mode} client 60 client/early.py ${mode})
 	endforeach()
 
 	add_executable(load bench/load.c)
