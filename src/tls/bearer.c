@@ -11,37 +11,25 @@
 
 #include <openssl/x509v3.h>
 
+#include <wharf/conf/certmap.h>
 #include <wharf/tls/certificate.h>
 
 #include "bearer.h"
 
-enum { FINGERPRINT = 64 };
-
 static int
 entry_read(struct bearers *b, struct slice text)
 {
-	const char *equals = text.n ? memrchr(text.p, '=', text.n) : NULL;
+	static const struct slice mark = {"sha256:", 7};
 	struct bearer *e = &b->entry[b->n];
 	struct slice who, user;
 
-	if (!equals) {
+	if (certmap_parse(text, &who, &user) != 0) {
 		b->wrong = "an entry is not \"certificate = user\"";
 		return 0;
 	}
-	who = slice_trim(slice_head(text, (size_t)(equals - text.p)));
-	user = slice_trim(slice_from(text, (size_t)(equals - text.p) + 1));
-	e->is_fingerprint = slice_starts(who, SLICE("sha256:"));
+	e->is_fingerprint = slice_starts(who, mark);
 	if (e->is_fingerprint)
-		who = slice_from(who, strlen("sha256:"));
-	if (!who.n || !user.n) {
-		b->wrong = "an entry is not \"certificate = user\"";
-		return 0;
-	}
-	if (e->is_fingerprint &&
-	    (who.n != FINGERPRINT || strspn(who.p, "0123456789abcdefABCDEF") < FINGERPRINT)) {
-		b->wrong = "a fingerprint is not sha256: and 64 hexadecimal digits";
-		return 0;
-	}
+		who = slice_from(who, mark.n);
 	e->certificate = slice_dup(who);
 	e->user = slice_dup(user);
 	b->n++;
