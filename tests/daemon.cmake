@@ -57,6 +57,8 @@ if(NOT WHARF_SANITIZE)
 		wharf_test(segments.${mode} client 60 client/segments.py ${mode})
 		wharf_test(early.${mode} client 60 client/early.py ${mode})
 	endforeach()
+	wharf_test(filezilla client 300 client/filezilla.py)
+	set_tests_properties(client.filezilla PROPERTIES RUN_SERIAL ON)
 
 	add_executable(load bench/load.c)
 	target_compile_definitions(load PRIVATE _GNU_SOURCE)
