@@ -136,7 +136,8 @@ class Peer:
     user, password = "anonymous", "x"
     binary = None
     # Sessions of a peer take the same passive port at once now and then, and answer 425: a wide range makes that rare.
-    low, high = 32768, 60999
+    # It is above the ports that the kernel gives to clients.
+    low, high = 61000, 65535
 
     def __init__(self, place):
         self.folder = tempfile.mkdtemp(prefix="wharf-%s-" % self.name, dir=place)
