@@ -51,6 +51,24 @@ buf_reserve(struct buf *b, size_t n)
 	return 0;
 }
 
+int
+buf_reserve_secret(struct buf *b, size_t n)
+{
+	struct buf wider = BUF_INIT;
+
+	if (b->cap - b->len >= n)
+		return 0;
+	if (buf_reserve(&wider, b->len + n) < 0) {
+		b->failed = true;
+		return -ENOMEM;
+	}
+	wider.failed = b->failed;
+	buf_add_slice(&wider, buf_slice(b));
+	buf_wipe(b);
+	*b = wider;
+	return 0;
+}
+
 void
 buf_consume(struct buf *b, size_t n)
 {

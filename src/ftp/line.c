@@ -29,7 +29,7 @@ line_reader_init(struct line_reader *r, size_t max)
 void
 line_reader_deinit(struct line_reader *r)
 {
-	buf_deinit(&r->text);
+	buf_wipe(&r->text);
 }
 
 bool
@@ -59,6 +59,14 @@ plain_run(const char *bytes, size_t n)
 	return i;
 }
 
+/* Any line may have a password. */
+static void
+line_add(struct line_reader *r, const char *bytes, size_t n)
+{
+	if (buf_reserve_secret(&r->text, n) == 0)
+		buf_add(&r->text, bytes, n);
+}
+
 /* A byte that belongs to the line. */
 static void
 line_data(struct line_reader *r, char c)
@@ -75,7 +83,7 @@ line_data(struct line_reader *r, char c)
 	if (c == '\0')
 		r->bad = true;
 	if (!r->bad && !((unsigned char)c == TELNET_DM && r->text.len == 0))
-		buf_add_byte(&r->text, c);
+		line_add(r, &c, 1);
 }
 
 /* The byte after an IAC. */
@@ -154,7 +162,7 @@ line_take(struct line_reader *r, const char *bytes, size_t n)
 			run = room;
 		if (run > 0) {
 			if (!r->bad)
-				buf_add(&r->text, bytes, run);
+				line_add(r, bytes, run);
 			r->seen += (uint32_t)run;
 			return run;
 		}
@@ -174,7 +182,7 @@ line_reader_feed(struct line_reader *r, const char *bytes, size_t n, size_t *use
 	if (r->ended)
 		line_begin(r);
 	else if (r->swallow)
-		buf_deinit(&r->text);
+		buf_wipe(&r->text);
 	while (at < n && result == LINE_MORE) {
 		if (r->swallow) {
 			const char *lf = memchr(bytes + at, '\n', n - at);
@@ -203,6 +211,6 @@ line_reader_feed(struct line_reader *r, const char *bytes, size_t n, size_t *use
 		*line = slice_head(buf_slice(&r->text),
 				   r->text.len < LINE_HEAD ? r->text.len : LINE_HEAD);
 	else if (r->text.len == 0)
-		buf_deinit(&r->text);
+		buf_wipe(&r->text);
 	return result;
 }

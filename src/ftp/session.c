@@ -82,7 +82,7 @@ ftp_session_deinit(struct ftp_session *s)
 	task_end(s);
 	login_forget(s);
 	line_reader_deinit(&s->lines);
-	buf_deinit(&s->queue);
+	buf_wipe(&s->queue);
 	free(s->user);
 	free(s->certified);
 	free(s->cwd);
@@ -283,6 +283,8 @@ enqueue(struct ftp_session *s, enum line_result kind, struct slice line)
 {
 	struct queued head = {kind, (uint32_t)line.n};
 
+	if (buf_reserve_secret(&s->queue, sizeof(head) + line.n) < 0)
+		return;
 	buf_add(&s->queue, &head, sizeof(head));
 	buf_add_slice(&s->queue, line);
 }
@@ -328,7 +330,7 @@ session_go_on(struct ftp_session *s)
 	} while (s->waits == WAIT_NONE && !s->closing && s->queue_at < s->queue.len);
 	if (s->waits != WAIT_NONE && !s->closing)
 		return;
-	buf_deinit(&s->queue);
+	buf_wipe(&s->queue);
 	s->queue_at = 0;
 	if (s->input_ended && !s->closing) {
 		s->closing = true;

@@ -98,8 +98,11 @@ tls_new_control(struct tls_hosts *hosts, int fd, const struct tls_host *host,
 		return NULL;
 	t->owner.role = CONTEXT_CONTROL;
 	t->transport.is_fed = true;
-	if (new_context(t) == 0 && set_up(t, settings) == 0)
+	if (new_context(t) == 0 && set_up(t, settings) == 0) {
+		/* Passwords come here: none may stay in a buffer that OpenSSL has given back. */
+		SSL_set_options(t->ssl, SSL_OP_CLEANSE_PLAINTEXT);
 		return t;
+	}
 	tls_free(t);
 	return NULL;
 }

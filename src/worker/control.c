@@ -138,11 +138,10 @@ control_take(struct session *s, struct slice bytes)
 	/* Only a whole line is a command: bytes that never end one don't keep a session alive. */
 	if (memchr(bytes.p, '\n', bytes.n))
 		s->idle_since = now_of(s);
-	bool may_be_secret = !ftp_session_is_logged_in(&s->ftp);
 	if (ftp_session_input(&s->ftp, bytes.p, bytes.n) < 0)
 		s->broken = true;
-	if (may_be_secret || !ftp_session_is_logged_in(&s->ftp))
-		explicit_bzero((char *)bytes.p, bytes.n);
+	/* PASS may stand there, at the wrong time too. */
+	explicit_bzero((char *)bytes.p, bytes.n);
 }
 
 void

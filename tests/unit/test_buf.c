@@ -80,6 +80,27 @@ test_failure(void **state)
 	buf_deinit(&b);
 }
 
+/* Growing by moving keeps what was there, and fails as buf_reserve() does. */
+static void
+test_secret(void **state)
+{
+	struct buf b = BUF_INIT;
+	char all[1000];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(all); i++) {
+		all[i] = (char)('a' + i % 26);
+		assert_int_equal(buf_reserve_secret(&b, 1), 0);
+		buf_add_byte(&b, all[i]);
+	}
+	assert_true(slice_equal(buf_slice(&b), (struct slice){all, sizeof(all)}));
+	assert_int_equal(buf_reserve_secret(&b, (size_t)1 << 62), -ENOMEM);
+	assert_int_equal(buf_error(&b), -ENOMEM);
+	assert_true(slice_equal(buf_slice(&b), (struct slice){all, sizeof(all)}));
+	buf_wipe(&b);
+	assert_null(b.data);
+}
+
 int
 main(void)
 {
@@ -87,6 +108,7 @@ main(void)
 		cmocka_unit_test(test_append),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_failure),
+		cmocka_unit_test(test_secret),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,6 +34,8 @@ void buf_wipe(struct buf *b);
 void buf_reset(struct buf *b);
 /* Makes room for n more bytes.  Returns 0 or -ENOMEM. */
 int buf_reserve(struct buf *b, size_t n);
+/* The same for bytes that buf_wipe() is for: where they move, none stays behind. */
+int buf_reserve_secret(struct buf *b, size_t n);
 /* Takes the first n bytes away; n is at most b->len. */
 void buf_consume(struct buf *b, size_t n);
 
