@@ -70,8 +70,11 @@ pump_receive(struct pump *p, void *to, size_t n)
 		return got;
 	/* An alert, or the answer to a KeyUpdate. */
 	tls_flush(p->tls);
-	if (got == TLS_AGAIN)
+	if (got == TLS_AGAIN) {
+		/* close_notify is a small segment, too, that may be kept back. */
+		fd_acknowledge(p->socket);
 		return -EAGAIN;
+	}
 	if (got == TLS_TRUNCATED && p->terms.lenient)
 		return 0;
 	pump_end(p, got == TLS_TRUNCATED ? TRANSFER_TRUNCATED : TRANSFER_RESET, 0);
