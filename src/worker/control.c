@@ -159,6 +159,7 @@ control_read(struct session *s)
 		s->broken = true;
 	} else if (n == 0) {
 		s->input_ended = true;
+		secure_input_ended(s);
 		ftp_session_input_ended(&s->ftp);
 	} else if (secure_is_on(s)) {
 		secure_take(s, (struct slice){bytes, (size_t)n});
@@ -309,8 +310,12 @@ control_update(struct session *s)
 		session_close(s);
 		return;
 	}
-	if (s->ending && unsent(s) == 0)
+	if (s->ending && unsent(s) == 0) {
 		secure_say_goodbye(s);
+		/* Where there is no room for it, it waits no longer than a last reply. */
+		if (unsent(s) > 0)
+			s->out_since = now_of(s);
+	}
 	if (s->ending && unsent(s) == 0 && !s->fin_sent) {
 		if (s->input_ended) {
 			session_close(s);

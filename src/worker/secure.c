@@ -183,6 +183,28 @@ take_end(struct session *s)
 }
 
 void
+secure_input_ended(struct session *s)
+{
+	if (s->secure && s->secure->phase == SECURE_HANDSHAKE) {
+		event_tls_failed(s, "the connection ended");
+		s->broken = true;
+	}
+}
+
+/* A piece of plaintext.  Behind the command that ends TLS only its end may come: it would be
+ * answered in clear. */
+static void
+take_plain(struct session *s, struct slice plain)
+{
+	if (s->secure->phase == SECURE_ON) {
+		control_take(s, plain);
+	} else {
+		event_tls_failed(s, "more came before the end of TLS");
+		s->broken = true;
+	}
+}
+
+void
 secure_take(struct session *s, struct slice bytes)
 {
 	char *plain = s->worker->scratch + WORKER_SCRATCH - PLAINTEXT_MAX;
@@ -195,7 +217,7 @@ secure_take(struct session *s, struct slice bytes)
 	while (n > 0 && !s->broken && (c->phase == SECURE_ON || c->phase == SECURE_ENDING)) {
 		n = tls_read(c->tls, plain, PLAINTEXT_MAX);
 		if (n > 0)
-			control_take(s, (struct slice){plain, (size_t)n});
+			take_plain(s, (struct slice){plain, (size_t)n});
 	}
 	if (n == 0) {
 		take_end(s);

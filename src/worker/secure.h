@@ -45,6 +45,9 @@ uint64_t secure_deadline(const struct session *s);
 /* Bytes of the socket: their plaintext goes to control_take(). */
 void secure_take(struct session *s, struct slice bytes);
 
+/* No more bytes will come: a handshake that is under way has failed. */
+void secure_input_ended(struct session *s);
+
 /* Encrypts what is to be sent, and sends of it.  Returns how many bytes left. */
 size_t secure_flush(struct session *s);
 /* Bytes that wait to be sent, encrypted. */

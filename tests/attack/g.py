@@ -4,12 +4,15 @@
 """Attacks on what a session costs and leaves behind, with TLS and without."""
 
 import os
+import socket
+import ssl
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
+import certificates  # noqa: E402
 import wharf  # noqa: E402
-from cases import Skip, case, check, main  # noqa: E402
-from ftp import encode  # noqa: E402
+from cases import Skip, case, check, main, until  # noqa: E402
+from ftp import encode, read_all  # noqa: E402
 
 WORD = "correct-horse-battery-staple-42"
 
@@ -56,6 +59,68 @@ def secrets(mode):
                     for _ in range(replies):
                         f.reply()
                     check(encode(WORD) not in memory(worker), "the password is left:", connect.__name__, what)
+
+
+@case("B22", "a connection that ends within a handshake is gone at once")
+def cut_handshakes(mode):
+    with wharf.Daemon(mode, tls=True, conf="max_sessions_per_address = 100") as d, d.steady():
+        before = files(d)
+        hello = handshake_hello()
+        for n in (0, 1, 5, 100, len(hello)):
+            for port in (d.tls_port, d.port):
+                with socket.create_connection((d.host, port), 10) as s:
+                    if port == d.port:
+                        s.recv(4096)
+                        s.sendall(b"AUTH TLS\r\n")
+                        check(s.recv(4096).startswith(b"234"))
+                    s.sendall(hello[:n])
+                    s.shutdown(socket.SHUT_WR)
+                    while s.recv(4096):
+                        pass
+        until(lambda: files(d) == before, 2, "the sessions are gone")
+
+
+def handshake_hello():
+    out = ssl.MemoryBIO()
+    try:
+        certificates.context().wrap_bio(ssl.MemoryBIO(), out, server_hostname="localhost").do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    return out.read()
+
+
+def files(daemon):
+    """The descriptors of its workers."""
+    return sum(len(os.listdir("/proc/%d/fd" % pid)) for pid in daemon.processes("wharfd-worker"))
+
+
+@case("B23", "nothing that came in TLS behind CCC or REIN is answered in clear")
+def behind_the_end(mode):
+    # REIN ends one record; AUTH ends what is decrypted at once, and more follows.
+    block = 16384
+    auth = b"NOOP\r\n" * ((block - 10 - 14) // 6) + b"AUTH TLS\r\n"
+    auth = b"NOOP " + b"x" * (block - len(auth) - 7) + b"\r\n" + auth
+    check(len(auth) == block)
+    with wharf.Daemon(mode, tls=True, conf="ccc = yes") as d, d.steady():
+        for first, behind in (("REIN", b"NOOP\r\n"), ("CCC", b"PWD\r\n"), ("REIN", auth + b"NOOP\r\n")):
+            with (d.login_tls() if first == "CCC" else d.secure()) as f:
+                sock = socket.socket(fileno=os.dup(f.sock.fileno()))
+                sock.settimeout(5)
+                f.expect(first, 200, 220)
+                f.raw(behind)
+                with sock:
+                    check(clear_lines(sock) == [], first, "is followed by replies in clear")
+
+
+def clear_lines(sock):
+    """What comes up to the end of the connection, but for records of TLS."""
+    try:
+        data = read_all(sock)
+    except ConnectionError:
+        return []
+    while data[:1] in (b"\x15", b"\x16", b"\x17"):
+        data = data[5 + int.from_bytes(data[3:5], "big"):]
+    return data.split(b"\r\n")[:-1]
 
 
 if __name__ == "__main__":
