@@ -265,13 +265,16 @@ run_line(struct ftp_session *s, enum line_result kind, struct slice line)
 
 /* Whether a line is answered although a command runs. */
 static bool
-is_at_once(const struct ftp_session *s, enum line_result kind, struct slice line)
+is_at_once(struct ftp_session *s, enum line_result kind, struct slice line)
 {
 	struct slice rest;
 
 	if (kind != LINE_READY || (s->transfer ? s->transfer->to_control : s->waits != WAIT_JOB))
 		return false;
 	const struct command *c = command_find(split_word(line, &rest));
+	/* ABOR always: it makes an end. */
+	if (c && c->run != do_abor && s->world->is_full(s))
+		return false;
 	/* STAT of a folder is a transfer of its own; and nothing is told of one that 150 did not
 	 * announce. */
 	return c && c->during == DURING_AT_ONCE && rest.n == 0 &&
@@ -283,6 +286,8 @@ enqueue(struct ftp_session *s, enum line_result kind, struct slice line)
 {
 	struct queued head = {kind, (uint32_t)line.n};
 
+	buf_consume(&s->queue, s->queue_at);
+	s->queue_at = 0;
 	if (buf_reserve_secret(&s->queue, sizeof(head) + line.n) < 0)
 		return;
 	buf_add(&s->queue, &head, sizeof(head));
@@ -306,11 +311,19 @@ run_queue_aside(struct ftp_session *s)
 	}
 }
 
+/* Whether the next line of the queue may run. */
+static bool
+may_go_on(struct ftp_session *s)
+{
+	return s->queue_at < s->queue.len && s->waits == WAIT_NONE && !s->closing &&
+	       !s->world->is_full(s);
+}
+
 /* Runs lines of the queue until one has to wait. */
 static void
 run_queue(struct ftp_session *s)
 {
-	while (s->queue_at < s->queue.len && s->waits == WAIT_NONE && !s->closing) {
+	while (may_go_on(s)) {
 		struct queued head;
 		memcpy(&head, s->queue.data + s->queue_at, sizeof(head));
 		struct slice line = {s->queue.data + s->queue_at + sizeof(head), head.n};
@@ -327,8 +340,8 @@ session_go_on(struct ftp_session *s)
 		run_queue(s);
 		if (s->waits != WAIT_NONE && !s->closing)
 			run_queue_aside(s);
-	} while (s->waits == WAIT_NONE && !s->closing && s->queue_at < s->queue.len);
-	if (s->waits != WAIT_NONE && !s->closing)
+	} while (may_go_on(s));
+	if ((s->waits != WAIT_NONE || s->queue_at < s->queue.len) && !s->closing)
 		return;
 	buf_wipe(&s->queue);
 	s->queue_at = 0;
@@ -336,6 +349,15 @@ session_go_on(struct ftp_session *s)
 		s->closing = true;
 		s->world->hang_up(s, true);
 	}
+}
+
+bool
+ftp_session_go_on(struct ftp_session *s)
+{
+	if (!may_go_on(s))
+		return false;
+	session_go_on(s);
+	return true;
 }
 
 void
@@ -372,7 +394,7 @@ ftp_session_input(struct ftp_session *s, const char *bytes, size_t n)
 		bytes += used;
 		n -= used;
 		s->behind = n;
-		if (s->waits == WAIT_NONE && s->queue.len == 0)
+		if (s->waits == WAIT_NONE && s->queue.len == 0 && !s->world->is_full(s))
 			run_line(s, (enum line_result)r, line);
 		else if (is_at_once(s, (enum line_result)r, line))
 			run_line(s, LINE_READY, line);

@@ -80,6 +80,12 @@ unsent(const struct session *s)
 	return s->out.len + secure_unsent(s);
 }
 
+bool
+control_is_full(const struct session *s)
+{
+	return unsent(s) >= UNSENT_MAX;
+}
+
 /* Sends replies as they are.  Returns how many bytes left. */
 static size_t
 flush_clear(struct session *s)
@@ -172,7 +178,7 @@ control_read(struct session *s)
 static bool
 wants_input(const struct session *s)
 {
-	return !s->input_ended && !s->ending && unsent(s) < UNSENT_MAX &&
+	return !s->input_ended && !s->ending && !control_is_full(s) &&
 	       (secure_wants_input(s) || ftp_session_wants_input(&s->ftp));
 }
 
@@ -328,9 +334,9 @@ control_update(struct session *s)
 	int events = unsent(s) ? UV_WRITABLE : 0;
 	if (s->fin_sent || wants_input(s))
 		events |= UV_READABLE;
-	else if (!s->input_ended && unsent(s) < UNSENT_MAX)
+	else if (!s->input_ended && !control_is_full(s))
 		events |= s->events & UV_READABLE;
 	set_events(s, events);
-	status_pipe_go_on(s, unsent(s) < UNSENT_MAX);
+	status_pipe_go_on(s, !control_is_full(s));
 	set_timer(s);
 }

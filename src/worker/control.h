@@ -11,9 +11,11 @@
 int control_init(struct session *s);
 /* Reads what the client sent, and runs it. */
 void control_read(struct session *s);
-/* Bytes of the client in clear: plaintext of TLS, or as the socket had them.  Where a password may
- * be in them they are wiped. */
+/* Bytes of the client in clear: plaintext of TLS, or as the socket had them.  They are wiped, for
+ * a password may be in them. */
 void control_take(struct session *s, struct slice bytes);
+/* Whether a client that reads no replies has left so many that none are made for it. */
+bool control_is_full(const struct session *s);
 /* Sends what is there to send. */
 void control_flush(struct session *s);
 /* After anything has changed: what to wait for, and until when; begins the end when it is time. */

@@ -92,7 +92,7 @@ session_settle(struct session *s)
 	/* Replies leave before what they announce begins. */
 	do
 		control_flush(s);
-	while (!s->broken && run_due(s));
+	while (!s->broken && (run_due(s) || ftp_session_go_on(&s->ftp)));
 
 	bool busy = ftp_session_is_busy(&s->ftp);
 	if (s->worker->draining && !busy && !s->ending && !s->broken) {

@@ -23,6 +23,12 @@ world_reply(struct ftp_session *ftp, struct slice bytes)
 		buf_add_slice(&s->out, bytes);
 }
 
+static bool
+world_is_full(struct ftp_session *ftp)
+{
+	return control_is_full(session_of(ftp));
+}
+
 static void
 world_hang_up(struct ftp_session *ftp, bool graceful)
 {
@@ -316,6 +322,7 @@ world_log_transfer(struct ftp_session *ftp, const struct transfer_record *record
 
 const struct ftp_world session_world = {
 	.reply = world_reply,
+	.is_full = world_is_full,
 	.hang_up = world_hang_up,
 	.now = world_now,
 	.delay = world_delay,

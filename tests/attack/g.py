@@ -7,6 +7,8 @@ import os
 import socket
 import ssl
 import sys
+import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 import certificates  # noqa: E402
@@ -121,6 +123,35 @@ def clear_lines(sock):
     while data[:1] in (b"\x15", b"\x16", b"\x17"):
         data = data[5 + int.from_bytes(data[3:5], "big"):]
     return data.split(b"\r\n")[:-1]
+
+
+@case("F03a", "replies that nobody reads cost little, and come when they are read")
+def unread(mode):
+    clients, commands = 10, 4000
+    with wharf.Daemon(mode, tls=True, conf="workers = 1\nmax_sessions_per_address = 100") as d, d.steady():
+        for connect in (d.ftp, d.secure):
+            before = d.rss("wharfd-worker")
+            crowd = [connect() for _ in range(clients)]
+            for f in crowd:
+                f.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+                f.sock.settimeout(0.5)
+                try:
+                    f.sock.sendall(b"HELP\r\n" * commands * 5)
+                except TimeoutError:
+                    pass
+            if not wharf.is_sanitized():
+                time.sleep(1)  # until all that will be made has been made
+                each = (d.rss("wharfd-worker") - before) // clients
+                check(each < 320 << 10, each, "bytes each,", connect.__name__)
+            for f in crowd:
+                f.close()
+        for connect in (d.ftp, d.secure):
+            with connect() as f:
+                sender = threading.Thread(target=f.raw, args=(b"HELP\r\n" * commands + b"QUIT\r\n",))
+                sender.start()
+                check(all(f.reply().code == 214 for _ in range(commands)))
+                check(f.reply().code == 221)
+                sender.join()
 
 
 if __name__ == "__main__":

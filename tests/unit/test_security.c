@@ -66,6 +66,13 @@ w_reply(struct ftp_session *s, struct slice bytes)
 	buf_add_slice(&world_of(s)->out, bytes);
 }
 
+static bool
+w_is_full(struct ftp_session *s)
+{
+	(void)s;
+	return false;
+}
+
 static void
 w_hang_up(struct ftp_session *s, bool graceful)
 {
@@ -254,6 +261,7 @@ w_log_transfer(struct ftp_session *s, const struct transfer_record *record)
 
 static const struct ftp_world world_ops = {
 	.reply = w_reply,
+	.is_full = w_is_full,
 	.hang_up = w_hang_up,
 	.now = w_now,
 	.delay = w_delay,

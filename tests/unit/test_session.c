@@ -53,6 +53,7 @@ struct world {
 	bool pending, connect, transfer, job, stopped, hung_up, delay, login, held;
 	enum word_source source;
 	uint64_t delayed, clock;
+	size_t room; /* bytes of replies from which on it is full; 0: never */
 	char user_name[64], secret[64];
 	enum transfer_end end;
 	uint64_t cut_at;
@@ -69,6 +70,14 @@ static void
 w_reply(struct ftp_session *s, struct slice bytes)
 {
 	buf_add_slice(&world_of(s)->out, bytes);
+}
+
+static bool
+w_is_full(struct ftp_session *s)
+{
+	const struct world *w = world_of(s);
+
+	return w->room && w->out.len >= w->room;
 }
 
 static void
@@ -281,6 +290,7 @@ w_required(struct ftp_session *s, struct slice user)
 /* A world without TLS; test_security.c has one with it. */
 static const struct ftp_world world_ops = {
 	.reply = w_reply,
+	.is_full = w_is_full,
 	.hang_up = w_hang_up,
 	.now = w_now,
 	.delay = w_delay,
@@ -1257,6 +1267,39 @@ test_half_close(void **state)
 	world_deinit(&w);
 }
 
+/* Replies that nobody reads: commands wait, and so does the end of input; then all are answered, in
+ * order, and none twice. */
+static void
+test_full(void **state)
+{
+	struct buf in = BUF_INIT;
+	unsigned replies = 0, turns = 0;
+	struct world w;
+
+	(void)state;
+	world_init(&w, "u");
+	w.room = w.out.len + 500;
+	for (unsigned i = 0; i < 300; i++)
+		buf_add_str(&in, i % 3 ? "NOOP\r\n" : "HELP\r\n");
+	assert_int_equal(ftp_session_input(&w.s, in.data, in.len), 0);
+	ftp_session_input_ended(&w.s);
+	do {
+		assert_true(w.out.len >= w.room || w.hung_up);
+		assert_true(w.out.len < w.room + 4000);
+		for (size_t i = 0; i + 4 <= w.out.len; i++)
+			replies += (i == 0 || w.out.data[i - 1] == '\n') &&
+				   (memcmp(w.out.data + i, "200 ", 4) == 0 ||
+				    memcmp(w.out.data + i, "214 ", 4) == 0);
+		buf_reset(&w.out);
+		turns++;
+	} while (ftp_session_go_on(&w.s));
+	assert_int_equal(replies, 300);
+	assert_true(turns > 10);
+	assert_true(w.hung_up);
+	buf_deinit(&in);
+	world_deinit(&w);
+}
+
 int
 main(void)
 {
@@ -1265,7 +1308,7 @@ main(void)
 		cmocka_unit_test(test_scripts),    cmocka_unit_test(test_every_verb),
 		cmocka_unit_test(test_feat),       cmocka_unit_test(test_segments),
 		cmocka_unit_test(test_bad_lines),  cmocka_unit_test(test_delay),
-		cmocka_unit_test(test_half_close),
+		cmocka_unit_test(test_half_close), cmocka_unit_test(test_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,6 +91,9 @@ struct tls_client {
 struct ftp_world {
 	/* Sends a reply, or several, whole lines with CRLF. */
 	void (*reply)(struct ftp_session *s, struct slice bytes);
+	/* Whether so many replies wait for the client to read them that no command is to be run;
+	 * when that is over, the world calls ftp_session_go_on(). */
+	bool (*is_full)(struct ftp_session *s);
 	/* Ends the session when all replies are sent (at once when graceful is false). */
 	void (*hang_up)(struct ftp_session *s, bool graceful);
 	/* Monotonic milliseconds. */
@@ -280,6 +283,8 @@ void ftp_session_deinit(struct ftp_session *s);
 int ftp_session_input(struct ftp_session *s, const char *bytes, size_t n);
 /* Whether the control connection shall be read now. */
 bool ftp_session_wants_input(const struct ftp_session *s);
+/* Runs lines that wait since the world was full.  Whether there were any. */
+bool ftp_session_go_on(struct ftp_session *s);
 /* The client closed its end (FIN): what was sent is still answered, then the session ends. */
 void ftp_session_input_ended(struct ftp_session *s);
 
