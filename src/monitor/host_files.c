@@ -143,6 +143,9 @@ copy(struct host_source *s)
 	s->stamp = (struct host_stamp){.known = false};
 	if (from < 0 || fstat(from, &st) < 0) {
 		r = -errno;
+		/* What may not be read is no news until somebody has changed that. */
+		if (r == -EACCES && stat(s->path, &st) == 0)
+			s->stamp = stamp_of(&st);
 	} else {
 		s->stamp = stamp_of(&st);
 		to = S_ISREG(st.st_mode) ? new_copy() : -EINVAL;

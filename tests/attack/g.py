@@ -4,6 +4,7 @@
 """Attacks on what a session costs and leaves behind, with TLS and without."""
 
 import os
+import re
 import socket
 import ssl
 import sys
@@ -152,6 +153,19 @@ def unread(mode):
                 check(all(f.reply().code == 214 for _ in range(commands)))
                 check(f.reply().code == 221)
                 sender.join()
+
+
+@case("B24", "a key that may not be read is told of once, and taken when it may", modes=("user",))
+def unreadable(mode):
+    with wharf.Daemon(mode, tls=True, expect=["was not taken"]) as d, d.steady():
+        key = os.path.join(d.folder, "ec.key")
+        os.chmod(key, 0)
+        d.wait_log("was not taken.*tls_key.*Permission denied")
+        time.sleep(5)  # it is looked at every second, and taken after one of rest
+        check(len(re.findall("was not taken", d.log())) == 1, "it is told again and again")
+        os.chmod(key, 0o600)
+        d.wait_log("certificate is renewed")
+        d.secure().close()
 
 
 if __name__ == "__main__":
