@@ -22,7 +22,7 @@ foreach(dialog ${dialogs})
 endforeach()
 wharf_test(coverage dialog 10 dialog/coverage.py)
 
-foreach(part a c d e f g)
+foreach(part a b c d e f g)
 	foreach(mode root user)
 		wharf_test(${mode}.${part} attack 300 attack/${part}.py ${mode})
 	endforeach()

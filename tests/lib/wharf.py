@@ -385,9 +385,16 @@ class Daemon:
     def wait_log(self, pattern, seconds=10):
         return until(lambda: re.search(pattern, self.log(), re.M), seconds, "in the log: " + pattern)
 
+    def transfers(self):
+        """What the log says of each transfer that has ended, as dictionaries; what: upload or download."""
+        return [dict(re.findall(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)', line), what=line.split()[4])
+                for line in self.log().splitlines()
+                if re.match(r"\S+ info worker \d+: (upload|download) ", line)]
+
     def ftp(self, **how):
         how.setdefault("host", self.host)
-        return Ftp(self.port, **how)
+        how.setdefault("port", self.port)
+        return Ftp(**how)
 
     def login(self, name=None, **how):
         """A new session that is logged in: as the first user, another one, or as "anonymous"."""
