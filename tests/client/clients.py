@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 The wharfd authors
 
-"""Ten FTP clients behind one form.  A client is made for a server, a user and a way: active or passive, IPv4 or IPv6.
+"""Ten FTP clients behind one form.  A client is made for a server, a user and a way: active or passive, IPv4 or IPv6,
+in clear or over TLS.
 
 put_tree, get_tree      a whole folder, into a folder of the same contents
 put_file, get_file      one file
@@ -33,18 +34,31 @@ def folders_of(folder):
             yield os.path.relpath(path, folder)
 
 
-class Client:
-    can_active, can_six, can_active_six = True, True, True
+class Tls:
+    """kind: explicit or implicit.  version: 1.2 or 1.3, which is the only one that the client may speak.  ca: the file of
+    the CA that it trusts."""
 
-    def __init__(self, host, port, user, password, active, work):
+    def __init__(self, kind, version, ca):
+        self.implicit, self.version, self.ca = kind == "implicit", version, ca
+
+
+class Client:
+    can_active, can_six, can_active_six, can_tls, can_active_tls = True, True, True, True, True
+    resumes = ("1.2", "1.3")  # the versions of TLS in which its data connections resume the control connection's session
+    scheme = "ftps"
+
+    def __init__(self, host, port, user, password, active, work, tls=None):
         self.host, self.port, self.user, self.password, self.active = host, port, user, password, active
+        self.tls = tls
         self.six = ":" in host
         self.netloc = "[%s]:%d" % (host, port) if self.six else "%s:%d" % (host, port)
-        self.url = "ftp://%s:%s@%s/" % (user, password, self.netloc)
+        self.url = "%s://%s:%s@%s/" % (self.scheme if tls and tls.implicit else "ftp", user, password, self.netloc)
         self.work = work
 
     def run(self, argv, input=None, **how):
         env = dict(os.environ, HOME=self.work, LC_ALL="C.UTF-8", XDG_CONFIG_HOME=self.work)
+        if self.tls:
+            env["SSL_CERT_FILE"] = self.tls.ca
         log = open(os.path.join(self.work, "client.log"), "ab")
         source = subprocess.DEVNULL
         if input is not None:
@@ -56,8 +70,12 @@ class Client:
 
 
 class Curl(Client):
+    can_active_tls = False  # 7.88: "sa_addr inet_ntop() failed", and uploads without TLS
+
     def base(self):
-        return ["curl", "-sS", "--fail"] + (["-P", "-"] if self.active else [])
+        tls = ["--ssl-reqd", "--cacert", self.tls.ca, "--tlsv" + self.tls.version, "--tls-max", self.tls.version] \
+            if self.tls else []
+        return ["curl", "-sS", "--fail"] + tls + (["-P", "-"] if self.active else [])
 
     def listed(self, pairs):
         path = os.path.join(self.work, "curl.conf")
@@ -92,8 +110,14 @@ class Lftp(Client):
     can_active_six = False  # it sends EPRT |2|::|port|, its own address unknown to itself
 
     def script(self, line):
-        return self.run(["lftp", "-c", "set cmd:fail-exit yes; set net:max-retries 2; set ftp:passive-mode %s; open -u %s,%s %s; %s"
-                         % ("off" if self.active else "on", self.user, self.password, "ftp://" + self.netloc, line)])
+        tls = "set ftp:ssl-allow no; "
+        if self.tls:
+            tls = "set ftp:ssl-force yes; set ftp:ssl-protect-data yes; set ssl:ca-file %s; " \
+                "set ssl:priority NORMAL:-VERS-ALL:+VERS-TLS%s; " % (self.tls.ca, self.tls.version)
+        scheme = "ftps" if self.tls and self.tls.implicit else "ftp"
+        return self.run(["lftp", "-c", tls + "set cmd:fail-exit yes; set net:max-retries 2; set ftp:passive-mode %s; "
+                         "open -u %s,%s %s://%s; %s" % ("off" if self.active else "on", self.user, self.password, scheme,
+                                                        self.netloc, line)])
 
     def put_tree(self, local, remote):
         return self.script("mirror -R --no-perms %s %s" % (local, remote))
@@ -115,7 +139,7 @@ class Lftp(Client):
 
 
 class Ncftp(Client):
-    can_six = False
+    can_six = can_tls = False
 
     def base(self, tool):
         return [tool, "-V", "-u", self.user, "-p", self.password, "-P", str(self.port), "-E" if self.active else "-F"]
@@ -134,6 +158,8 @@ class Ncftp(Client):
 
 
 class Tnftp(Client):
+    can_tls = False
+
     def script(self, lines):
         lines = ["user %s %s" % (self.user, self.password), "binary"] + lines + ["bye"]
         return self.run(["tnftp", "-n", "-i", "-v", "-A" if self.active else "-p", self.host, str(self.port)],
@@ -159,8 +185,17 @@ class Tnftp(Client):
 
 
 class Wget(Client):
+    def __init__(self, *args, **how):
+        super().__init__(*args, **how)
+        if self.tls:  # also where TLS is explicit
+            self.url = "ftps" + self.url[self.url.index(":"):]
+
     def base(self):
-        return ["wget", "-nv", "--tries=2"] + (["--no-passive-ftp"] if self.active else [])
+        tls = []
+        if self.tls:
+            tls = ["--ca-certificate=" + self.tls.ca, "--ciphers=NORMAL:-VERS-ALL:+VERS-TLS" + self.tls.version,
+                   "--ftps-resume-ssl"] + (["--ftps-implicit"] if self.tls.implicit else [])
+        return ["wget", "-nv", "--tries=2"] + tls + (["--no-passive-ftp"] if self.active else [])
 
     def get_tree(self, remote, local, names):
         return self.run(self.base() + ["-r", "-l", "inf", "-nH", "--cut-dirs=1", "--no-remove-listing", "-N", "-P", local,
@@ -178,9 +213,15 @@ class Rclone(Client):
 
     def base(self):
         hidden = subprocess.run(["rclone", "obscure", self.password], stdout=subprocess.PIPE, text=True).stdout.strip()
-        self.remote = ':ftp,host="%s",port=%d,user=%s,pass=%s:' % (
-            "[%s]" % self.host if self.six else self.host, self.port, self.user, hidden)
-        return ["rclone", "--config", os.path.join(self.work, "rclone.conf"), "--retries", "1", "--checkers", "4",
+        tls = ""
+        if self.tls:
+            # Its cache of sessions is one for all connections: with one, that is the right one.
+            tls = ",%s=true,concurrency=1%s" % ("tls" if self.tls.implicit else "explicit_tls",
+                                                ",disable_tls13=true" if self.tls.version == "1.2" else "")
+        self.remote = ':ftp,host="%s",port=%d,user=%s,pass=%s%s:' % (
+            "[%s]" % self.host if self.six else self.host, self.port, self.user, hidden, tls)
+        return ["rclone", "--config", os.path.join(self.work, "rclone.conf"), "--retries", "1",
+                "--checkers", "1" if self.tls else "4", "--transfers", "1" if self.tls else "4",
                 # Ends its parallel parts early, and takes the 426 for it as a failure.
                 "--multi-thread-streams", "0"]
 
@@ -198,6 +239,8 @@ class Rclone(Client):
 
 
 class Aria2(Client):
+    can_tls = False
+
     def base(self, local):
         return ["aria2c", "-q", "-d", os.path.dirname(local), "-o", os.path.basename(local), "--file-allocation=none",
                 "--ftp-pasv=" + ("false" if self.active else "true"), "--allow-overwrite=true",
@@ -215,7 +258,12 @@ class Program(Client):
 
     def program(self, *args):
         return self.run(self.interpreter + [os.path.join(HERE, self.source), self.host, str(self.port), self.user,
-                                            self.password, "active" if self.active else "passive"] + list(args))
+                                            self.password, "active" if self.active else "passive", self.way()]
+                        + list(args))
+
+    def way(self):
+        return "%s,%s,%s" % ("implicit" if self.tls.implicit else "explicit", self.tls.version, self.tls.ca) \
+            if self.tls else "clear"
 
     def put_tree(self, local, remote):
         return self.program("put_tree", local, remote)
@@ -241,6 +289,7 @@ class Ftplib(Program):
 
 
 class NetFtp(Program):
+    resumes = ()  # it does when active, and not when passive: IO::Socket::SSL looks its session up by another name
     interpreter, source = ["perl"], "with_netftp.pl"
 
 

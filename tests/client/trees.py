@@ -102,12 +102,9 @@ def chosen(names):
     return [n for n in names if len(sys.argv) < 3 or n in sys.argv[2:]]
 
 
-def website():
-    site = os.path.join(CACHE, "wordpress/usr/share/wordpress")
-    job = Job(wharf.PLACE)
-    local = os.path.join(job.work, "site")
-    # Links of the package that lead out of it are no part of a website.
-    shutil.copytree(site, local, symlinks=True)
+def website_in(local):
+    """The website as a folder; links of the package that lead out of it are no part of it."""
+    shutil.copytree(os.path.join(CACHE, "wordpress/usr/share/wordpress"), local, symlinks=True)
     for path, folders, files in os.walk(local):
         for name in folders + files:
             if os.path.islink(os.path.join(path, name)):
@@ -120,6 +117,12 @@ def website():
     print("%d files" % count)
     if count < 2000:
         sys.exit("the wordpress package has no files: run tests/run.sh, which fetches it")
+
+
+def website():
+    job = Job(wharf.PLACE)
+    local = os.path.join(job.work, "site")
+    website_in(local)
     with wharf.Daemon(MODE, users=[wharf.User("alice", "wonderland")], conf="log_level = info", expect=EXPECT) as d:
         def up(client):
             job.finish(client.put_tree(local, "site"))

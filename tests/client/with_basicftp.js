@@ -7,9 +7,16 @@ const fs = require("fs");
 const ftp = require(path.join(__dirname, "../../build/cache/node/node_modules/basic-ftp"));
 
 async function main() {
-	const [host, port, user, password, , job, from, to] = process.argv.slice(2);
+	const [host, port, user, password, , tls, job, from, to] = process.argv.slice(2);
+	const [kind, version, ca] = tls.split(",");
 	const client = new ftp.Client(60000);
-	await client.access({ host, port: Number(port), user, password, secure: false });
+	const protocol = "TLSv" + version;
+	await client.access({
+		host, port: Number(port), user, password,
+		secure: { clear: false, explicit: true, implicit: "implicit" }[kind],
+		secureOptions: kind === "clear" ? undefined :
+			{ host, ca: fs.readFileSync(ca), minVersion: protocol, maxVersion: protocol },
+	});
 	const jobs = {
 		put_tree: () => client.uploadFromDir(from, to),
 		get_tree: () => client.downloadToDir(to, from),

@@ -5,13 +5,47 @@
 
 import ftplib
 import os
+import ssl
 import sys
 
-host, port, user, password, way, job, source, target = sys.argv[1:]
-ftp = ftplib.FTP()
+
+class Resuming(ftplib.FTP_TLS):
+    """ftplib does not resume sessions on data connections, nor can it begin with TLS."""
+
+    implicit = False
+
+    def connect(self, host, port, timeout):
+        if not self.implicit:
+            return super().connect(host, port, timeout)
+        self.host, self.port, self.timeout = host, port, timeout
+        self.sock = ftplib.socket.create_connection((host, port), timeout)
+        self.af = self.sock.family
+        self.sock = self.context.wrap_socket(self.sock, server_hostname=host)
+        self.file = self.sock.makefile("r", encoding=self.encoding)
+        self.welcome = self.getresp()
+        return self.welcome
+
+    def ntransfercmd(self, command, rest=None):
+        connection, size = ftplib.FTP.ntransfercmd(self, command, rest)
+        if self._prot_p:
+            connection = self.context.wrap_socket(connection, server_hostname=self.host, session=self.sock.session)
+        return connection, size
+
+
+host, port, user, password, way, tls, job, source, target = sys.argv[1:]
+if tls == "clear":
+    ftp = ftplib.FTP()
+else:
+    kind, version, ca = tls.split(",", 2)
+    context = ssl.create_default_context(cafile=ca)
+    context.minimum_version = context.maximum_version = getattr(ssl.TLSVersion, "TLSv" + version.replace(".", "_"))
+    ftp = Resuming(context=context)
+    ftp.implicit = kind == "implicit"
 ftp.connect(host, int(port), 60)
 ftp.login(user, password)
 ftp.set_pasv(way == "passive")
+if tls != "clear":
+    ftp.prot_p()
 
 
 def put_file(local, remote):

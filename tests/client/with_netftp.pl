@@ -7,9 +7,18 @@ use warnings;
 use File::Find;
 use Net::FTP;
 
-my ($host, $port, $user, $password, $way, $job, $from, $to) = @ARGV;
-my $ftp = Net::FTP->new($host, Port => $port, Passive => $way eq 'passive' ? 1 : 0, Timeout => 60)
+my ($host, $port, $user, $password, $way, $tls, $job, $from, $to) = @ARGV;
+my ($kind, $version, $ca) = split /,/, $tls, 3;
+my %tls;
+if ($kind ne 'clear') {
+	%tls = (SSL_ca_file => $ca, SSL_version => $version eq '1.2' ? 'TLSv12' : 'TLSv13');
+	$tls{SSL} = 1 if $kind eq 'implicit';
+}
+my $ftp = Net::FTP->new($host, Port => $port, Passive => $way eq 'passive' ? 1 : 0, Timeout => 60, %tls)
 	or die "connect: $@";
+if ($kind eq 'explicit') {
+	$ftp->starttls or die $ftp->message;
+}
 $ftp->login($user, $password) or die $ftp->message;
 $ftp->binary;
 
