@@ -236,6 +236,15 @@ class Runner:
     def data_eof(self, rest):
         self.data_is(b"")
 
+    def data_refused(self, rest):
+        with self.data as sock:
+            try:
+                got = sock.recv(100)
+            except (ssl.SSLError, ConnectionError):
+                got = b""
+        if got:
+            raise Failed("data: %r was sent" % got)
+
     def data_expect(self, rest):
         self.data_is(unescape(rest))
 
