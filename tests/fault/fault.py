@@ -4,12 +4,14 @@
 """Disks that are full and file systems that hang."""
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
+import certificates  # noqa: E402
 import wharf  # noqa: E402
 from cases import Skip, case, check, main  # noqa: E402
 
@@ -184,6 +186,44 @@ def leaks(mode):
             f.get("MLSD")
             f.open("RETR a b")
             f.cmd("NOOP")
+
+
+def tls_counts():
+    """What the kernel counts of the TLS that it does itself; None where it does none."""
+    try:
+        with open("/proc/net/tls_stat") as f:
+            return dict((line.split()[0], int(line.split()[1])) for line in f)
+    except FileNotFoundError:
+        return None
+
+
+@case("T08", "TLS in the kernel: used where it is, and told at start in any case")
+def kernel_tls(mode):
+    data = os.urandom(20 << 20)
+    for option in ("yes", "no"):
+        with wharf.Daemon(mode, tls=True, conf="workers = 1\nkernel_tls = " + option) as d:
+            told = d.wait_log(r"worker 0: TLS is there kernel_encrypts=(\w+)(.*)$")
+            before = tls_counts()
+            d.make("f", data)
+            for version in ("1.2", "1.3"):
+                with d.login_tls(context=certificates.context(version)) as f:
+                    check(f.get("RETR f") == data)
+                    check(f.get("RETR f", active=True) == data)
+            after = tls_counts()
+            print("  kernel_tls = %s: %s%s" % (option, told[1], told[2]), flush=True)
+            if told[1] == "yes":
+                check(option == "yes" and before is not None, "the kernel has none")
+                check(after["TlsTxSw"] + after["TlsTxDevice"] - before["TlsTxSw"] - before["TlsTxDevice"] == 4, before, after)
+            else:
+                check(re.search(r"why=.*\w", told[2]), "does not say why", told[0])
+                check(before == after, before, after)
+                # That it is off is no excuse where it was asked for, and the kernel has it.
+                check(option == "no" or before is None or "tls" not in ulps(), "the kernel has it")
+
+
+def ulps():
+    with open("/proc/sys/net/ipv4/tcp_available_ulp") as f:
+        return f.read().split()
 
 
 if __name__ == "__main__":
