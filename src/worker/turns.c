@@ -2,6 +2,8 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /* Turns at costly steps; see turns.h. */
+#include <limits.h>
+
 #include "turns.h"
 
 static void
@@ -18,18 +20,27 @@ on_idle(uv_idle_t *idle)
 	(void)idle;
 }
 
+static void
+let_through(struct turns *ts, struct turn_list *line, unsigned most)
+{
+	struct turn *t;
+
+	for (; most > 0 && ts->left > 0 && (t = TAILQ_FIRST(line)); most--) {
+		ts->left--;
+		turns_leave(ts, t);
+		t->run(t->owner);
+	}
+}
+
 /* What of this turn's budget was not used goes to those who wait. */
 static void
 on_check(uv_check_t *check)
 {
 	struct turns *ts = check->data;
-	struct turn *t;
 
-	while (ts->left > 0 && (t = TAILQ_FIRST(&ts->waiting))) {
-		ts->left--;
-		turns_leave(ts, t);
-		t->run(t->owner);
-	}
+	let_through(ts, &ts->behind, 1);
+	let_through(ts, &ts->ahead, UINT_MAX);
+	let_through(ts, &ts->behind, UINT_MAX);
 }
 
 int
@@ -42,7 +53,8 @@ turns_init(struct turns *ts, uv_loop_t *loop, unsigned budget)
 	if (r == 0)
 		r = uv_idle_init(loop, &ts->idle);
 	ts->prepare.data = ts->check.data = ts->idle.data = ts;
-	TAILQ_INIT(&ts->waiting);
+	TAILQ_INIT(&ts->ahead);
+	TAILQ_INIT(&ts->behind);
 	ts->budget = ts->left = budget;
 	return r;
 }
@@ -58,20 +70,21 @@ turns_close(struct turns *ts)
 bool
 turns_take(struct turns *ts, struct turn *t, bool ahead)
 {
+	struct turn_list *line = ahead ? &ts->ahead : &ts->behind;
+
 	/* Counting begins with the first who needs it. */
 	if (!uv_is_active((uv_handle_t *)&ts->prepare)) {
 		uv_prepare_start(&ts->prepare, on_prepare);
 		uv_check_start(&ts->check, on_check);
 	}
-	if (ts->left > 0 && (ahead || TAILQ_EMPTY(&ts->waiting))) {
+	unsigned kept = TAILQ_EMPTY(&ts->behind) ? 0 : 1;
+	if (TAILQ_EMPTY(line) && ts->left > kept) {
 		ts->left--;
 		return true;
 	}
 	t->waits = true;
-	if (ahead)
-		TAILQ_INSERT_HEAD(&ts->waiting, t, link);
-	else
-		TAILQ_INSERT_TAIL(&ts->waiting, t, link);
+	t->ahead = ahead;
+	TAILQ_INSERT_TAIL(line, t, link);
 	uv_idle_start(&ts->idle, on_idle);
 	return false;
 }
@@ -82,7 +95,7 @@ turns_leave(struct turns *ts, struct turn *t)
 	if (!t->waits)
 		return;
 	t->waits = false;
-	TAILQ_REMOVE(&ts->waiting, t, link);
-	if (TAILQ_EMPTY(&ts->waiting))
+	TAILQ_REMOVE(t->ahead ? &ts->ahead : &ts->behind, t, link);
+	if (TAILQ_EMPTY(&ts->ahead) && TAILQ_EMPTY(&ts->behind))
 		uv_idle_stop(&ts->idle);
 }

@@ -18,24 +18,27 @@ struct turn {
 	TAILQ_ENTRY(turn) link;
 	void (*run)(void *owner);
 	void *owner;
-	bool waits;
+	bool waits, ahead;
 };
+
+TAILQ_HEAD(turn_list, turn);
 
 struct turns {
 	uv_prepare_t prepare;
 	uv_check_t check;
 	uv_idle_t idle; /* runs while somebody waits: the loop must not sleep then */
-	TAILQ_HEAD(, turn) waiting;
+	struct turn_list ahead, behind;
 	unsigned budget, left;
 };
 
-/* budget: steps a turn of the loop.  0 or a negative errno. */
+/* budget: steps a turn of the loop, two at least.  0 or a negative errno. */
 int turns_init(struct turns *t, uv_loop_t *loop, unsigned budget);
 void turns_close(struct turns *t);
 
 /*
  * true: it is t's turn now.  false: run(owner) is called when it is, from the loop; then its turn
- * has come, and it need not ask again.  ahead: before those that are not.
+ * has come, and it need not ask again.  ahead: before those that are not, of whom one is always let
+ * through.
  */
 bool turns_take(struct turns *ts, struct turn *t, bool ahead);
 /* Leaves the line, if it stands in it. */

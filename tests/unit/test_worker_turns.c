@@ -76,8 +76,24 @@ those_ahead_come_first(void **state)
 	for (size_t i = 0; i < 5; i++)
 		turns_take(&turns, &turn[i], false);
 	assert_false(turns_take(&turns, &turn[5], true));
-	assert_runs("52");
-	assert_runs("34");
+	assert_false(turns_take(&turns, &turn[6], true));
+	assert_runs("25");
+	assert_runs("36");
+	assert_runs("4");
+}
+
+/* However many come ahead in a turn, one of the others is let through at its end. */
+static void
+nobody_waits_for_ever(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		turns_take(&turns, &turn[i], false);
+	turns.left = 2;
+	assert_true(turns_take(&turns, &turn[4], true));
+	assert_false(turns_take(&turns, &turn[5], true));
+	assert_runs("25");
+	assert_runs("3");
 }
 
 static void
@@ -115,6 +131,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(so_many_a_turn),
 		TEST(those_ahead_come_first),
+		TEST(nobody_waits_for_ever),
 		TEST(who_leaves_is_not_called),
 		TEST(an_empty_line_costs_nothing),
 	};
