@@ -19,6 +19,9 @@
 #define UNSENT_MAX (64U * 1024)
 /* Bytes of the socket that are taken at a time; the rest of the scratch is for their plaintext. */
 #define CONTROL_INPUT (48U * 1024)
+/* The same of TLS: a record of 27 bytes can ask for new keys, which others would have to wait for.
+ */
+#define SECURE_INPUT (4U * 1024)
 /* How long the client's FIN is awaited after ours: closing earlier could reset the last reply away.
  */
 #define LINGER_MS 1000
@@ -154,7 +157,8 @@ void
 control_read(struct session *s)
 {
 	char *bytes = s->worker->scratch;
-	ssize_t n = recv(s->fd, bytes, CONTROL_INPUT, MSG_DONTWAIT);
+	size_t room = secure_is_on(s) ? SECURE_INPUT : CONTROL_INPUT;
+	ssize_t n = recv(s->fd, bytes, room, MSG_DONTWAIT);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 		control_update(s);

@@ -615,24 +615,26 @@ def endless(mode):
                     count.append(1)
             thread = threading.Thread(target=storm)
             thread.start()
-            worst = 0
+            waits = []
             while thread.is_alive():
                 begin = time.monotonic()
                 other.expect("NOOP", 200)
-                worst = max(worst, time.monotonic() - begin)
+                waits.append(time.monotonic() - begin)
             raw.write(b"NOOP\r\n")
             check(raw.read().startswith(b"200"), "did not survive %d new keys" % len(count))
             raw.close()
             check(len(count) > 1000, len(count))
-            check(worst < 0.5, "others waited", worst)
-        # And of the server: it does not hold answers without end for who does not read them.
+            waits.sort()
+            check(wharf.is_sanitized() or waits[len(waits) // 2] < 0.02, "others wait as a rule", waits[len(waits) // 2])
+            check(waits[-1] < (0.5 if not wharf.is_sanitized() else 2), "others waited", waits[-1])
+        # And of the server: it does not hold answers without end for who does not read them, whether it ends him or not.
         with d.ftp() as f:
+            f.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             f.expect("AUTH TLS", 234)
             raw = handmade.Libssl(f.sock)
-            before, end = d.rss("wharfd-worker"), time.monotonic() + 10
-            while raw.key_update(asks=True) and time.monotonic() < end:
+            before, end = d.rss("wharfd-worker"), time.monotonic() + 4
+            while time.monotonic() < end and raw.key_update(asks=True):
                 pass
-            check(time.monotonic() < end, "the session is not ended")
             check(wharf.is_sanitized() or d.rss("wharfd-worker") - before < 4 << 20, "memory grew")
             raw.close()
         for told in (s_client(d, "-tls1_3"), s_client(d, "-tls1_3", implicit=True)):
