@@ -180,27 +180,12 @@ def secrets(mode):
             g.cmd("USER alice")
             g.cmd("PASS %s!" % word)
             for pid in d.processes():
-                check(encode(word) not in memory(pid), "the password is in the memory of", wharf.comm(pid))
+                check(encode(word) not in wharf.memory(pid), "the password is in the memory of", wharf.comm(pid))
                 with open("/proc/%d/limits" % pid) as limits:
                     check(re.search(r"Max core file size +0 +0 ", limits.read()), "core files of", wharf.comm(pid))
                 with open("/proc/%d/cmdline" % pid, "rb") as line:
                     check(encode(word) not in line.read())
         check(word not in d.log())
-
-
-def memory(pid):
-    parts = []
-    with open("/proc/%d/maps" % pid) as maps, open("/proc/%d/mem" % pid, "rb", 0) as mem:
-        for line in maps:
-            first, last = (int(n, 16) for n in line.split()[0].split("-"))
-            if "w" not in line.split()[1]:
-                continue
-            try:
-                mem.seek(first)
-                parts.append(mem.read(last - first))
-            except (OSError, ValueError, OverflowError):
-                pass
-    return b"".join(parts)
 
 
 @case("D12", "names that are paths, options or formats")

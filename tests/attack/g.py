@@ -19,23 +19,6 @@ from ftp import encode, read_all  # noqa: E402
 
 WORD = "correct-horse-battery-staple-42"
 
-
-def memory(pid):
-    """What a process can write to, as it stands."""
-    parts = []
-    with open("/proc/%d/maps" % pid) as maps, open("/proc/%d/mem" % pid, "rb", 0) as mem:
-        for line in maps:
-            first, last = (int(n, 16) for n in line.split()[0].split("-"))
-            if "w" not in line.split()[1]:
-                continue
-            try:
-                mem.seek(first)
-                parts.append(mem.read(last - first))
-            except (OSError, ValueError, OverflowError):
-                pass
-    return b"".join(parts)
-
-
 # Name, what is sent in one piece after USER's reply, and how many replies come.
 NOOPS = b"NOOP " + b"x" * 40 + b"\r\n"
 WAYS = (
@@ -61,7 +44,7 @@ def secrets(mode):
                     f.raw(text.replace(b"%s", encode(WORD)))
                     for _ in range(replies):
                         f.reply()
-                    check(encode(WORD) not in memory(worker), "the password is left:", connect.__name__, what)
+                    check(encode(WORD) not in wharf.memory(worker), "the password is left:", connect.__name__, what)
 
 
 @case("B22", "a connection that ends within a handshake is gone at once")

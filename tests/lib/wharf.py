@@ -130,6 +130,22 @@ def status_of(pid):
         return dict((line.split(":", 1)[0], line.split(":", 1)[1].strip()) for line in f if ":" in line)
 
 
+def memory(pid):
+    """What a process can write to, as it stands."""
+    parts = []
+    with open("/proc/%d/maps" % pid) as maps, open("/proc/%d/mem" % pid, "rb", 0) as mem:
+        for line in maps:
+            first, last = (int(n, 16) for n in line.split()[0].split("-"))
+            if "w" not in line.split()[1]:
+                continue
+            try:
+                mem.seek(first)
+                parts.append(mem.read(last - first))
+            except (OSError, ValueError, OverflowError):
+                pass
+    return b"".join(parts)
+
+
 def comm(pid):
     try:
         with open("/proc/%d/comm" % pid) as f:
