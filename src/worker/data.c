@@ -20,6 +20,9 @@
 #define DATA_MAGIC MAGIC('d', 'a', 't', 'a')
 /* So many strangers are turned away a turn. */
 #define ACCEPTS_A_TURN 32
+/* How long a client that has begun TLS before its transfer command may take to end the handshake,
+ * before it is told 150 all the same. */
+#define AHEAD_MS 250
 
 struct data {
 	uint32_t magic;
@@ -32,6 +35,7 @@ struct data {
 	bool connected;
 	struct sockaddr_storage target; /* active */
 	struct tls *tls;                /* that has begun before the transfer, or NULL */
+	bool begun, shaken; /* the client has said its hello; no more can be done ahead */
 	struct turn turn;
 };
 
@@ -194,6 +198,7 @@ static void
 finish(struct data *d, int error)
 {
 	uv_timer_stop(&d->timer);
+	turns_leave(&d->session->worker->turns, &d->turn);
 	d->waits = false;
 	d->connected = error == 0;
 	close_listener(d);
@@ -211,7 +216,7 @@ on_timer(uv_timer_t *timer)
 
 	REQUIRE(d->magic == DATA_MAGIC);
 	if (d->session && d->waits)
-		finish(d, -ETIMEDOUT);
+		finish(d, d->connected ? 0 : -ETIMEDOUT);
 }
 
 /* The listener broke.  Where nobody waits yet, whoever does will find out. */
@@ -233,58 +238,85 @@ on_hello(uv_poll_t *poll, int status, int events)
 	(void)events;
 	if (!d->session || d->turn.waits)
 		return;
-	if (status < 0)
-		uv_poll_stop(poll);
-	else if (turns_take(&d->session->worker->turns, &d->turn, true))
+	uv_poll_stop(poll);
+	if (status == 0 && turns_take(&d->session->worker->turns, &d->turn, true))
 		shake_hands(d);
-	else
-		uv_poll_stop(poll);
 }
 
 /* A step.  When there is nothing more to be done ahead, the rest is the transfer's: it finds out
  * how it ended. */
 static void
+step(struct data *d)
+{
+	int r = tls_handshake(d->tls);
+
+	d->begun = d->begun || tls_unsent(d->tls) > 0;
+	d->shaken = tls_flush(d->tls) != 0 || r != TLS_AGAIN;
+	if (!d->shaken)
+		fd_acknowledge(d->fd);
+}
+
+static bool
+watch_hello(struct data *d)
+{
+	if (!d->connect_made) {
+		if (uv_poll_init(&d->session->worker->loop, &d->connect_poll, d->fd) < 0)
+			return false;
+		d->connect_made = true;
+		d->handles++;
+	}
+	return uv_poll_start(&d->connect_poll, UV_READABLE, on_hello) == 0;
+}
+
+static void
 shake_hands(void *owner)
 {
 	struct data *d = owner;
-	int r = tls_handshake(d->tls);
 
-	if (tls_flush(d->tls) == 0 && r == TLS_AGAIN) {
-		fd_acknowledge(d->fd);
-		uv_poll_start(&d->connect_poll, UV_READABLE, on_hello);
+	step(d);
+	if (!d->shaken)
+		watch_hello(d);
+	else if (d->waits)
+		finish(d, 0);
+}
+
+/*
+ * The transfer wants the connection, which is there.  A handshake that has begun goes first:
+ * basic-ftp, which resumes a session, takes 150 for a sign that it has ended, and would cut an
+ * empty upload short.
+ */
+static void
+hand_over(struct data *d)
+{
+	if (d->tls && !d->shaken && !d->turn.waits)
+		step(d);
+	if (d->begun && !d->shaken && watch_hello(d)) {
+		d->waits = true;
+		uv_timer_start(&d->timer, on_timer, AHEAD_MS, 0);
 	} else {
-		uv_poll_stop(&d->connect_poll);
+		finish(d, 0);
 	}
 }
 
 /*
- * The client has come before its transfer command.  curl says its hello at once and sends that
+ * The client may have come before its transfer command.  curl says its hello at once and sends that
  * command only when it has heard an answer, or has waited for one long enough; others say nothing
  * before 150.
  */
 static void
-begin_ahead(struct data *d)
-{
-	struct session *s = d->session;
-
-	d->connected = true;
-	close_listener(d);
-	d->tls = tls_new_data(s->secure->tls, d->fd, s->ftp.settings);
-	if (!d->tls || uv_poll_init(&s->worker->loop, &d->connect_poll, d->fd) < 0)
-		return;
-	d->connect_made = true;
-	d->handles++;
-	uv_poll_start(&d->connect_poll, UV_READABLE, on_hello);
-}
-
-static void
 accepted(struct data *d, int fd)
 {
+	const struct session *s = d->session;
+
 	d->fd = fd;
+	d->connected = true;
+	close_listener(d);
+	if (s->ftp.protect && s->secure)
+		d->tls = tls_new_data(s->secure->tls, fd, s->ftp.settings);
 	if (d->waits)
-		finish(d, 0);
-	else
-		begin_ahead(d);
+		hand_over(d);
+	else if (d->tls)
+		watch_hello(d);
 }
 
 /*
@@ -419,8 +451,12 @@ data_connect(struct session *s)
 {
 	struct data *d = s->data;
 
-	if (!d || d->connected) {
-		session_due(s, DUE_CONNECTED, d ? 0 : -ENOTCONN);
+	if (!d) {
+		session_due(s, DUE_CONNECTED, -ENOTCONN);
+		return;
+	}
+	if (d->connected) {
+		hand_over(d);
 		return;
 	}
 	d->waits = true;

@@ -5,6 +5,7 @@
 it must come without that command, and change nothing of what a transfer may do."""
 
 import os
+import ssl
 import sys
 import time
 
@@ -80,6 +81,45 @@ def leaves(mode):
             check(read_all(data) == b"hello")
             check(f.reply() == 226)
             check(not d.listeners(d.ports.first + 4, d.ports.last))
+
+
+@case("Y04", "150 does not overtake a handshake that has begun, and does not wait for ever for one")
+def in_order(mode):
+    for d, f in logins(mode):
+        for ends in (True, False):
+            into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+            tls = f.context.wrap_bio(into, out, server_hostname=f.name, session=f.sock.session)
+
+            def shake():
+                try:
+                    tls.do_handshake()
+                except ssl.SSLWantReadError:
+                    pass
+                data.sendall(out.read())
+            data = f.passive()
+            shake()
+            f.raw(b"STOR empty\r\n")
+            f.sock.settimeout(0.1)
+            try:
+                check(False, "150 came first", f.sock.recv(100))
+            except TimeoutError:
+                f.sock.settimeout(15)
+            if ends:
+                into.write(data.recv(65536))
+                shake()
+                check(f.reply() == 150)
+                try:
+                    tls.unwrap()
+                except ssl.SSLWantReadError:
+                    pass
+                data.sendall(out.read())
+                check(f.reply() == 226)
+            else:
+                begin = time.monotonic()
+                check(f.reply() == 150)
+                check(time.monotonic() - begin < 2)
+                data.close()
+                check(f.reply().code in (426, 522))
 
 
 if __name__ == "__main__":
