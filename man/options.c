@@ -28,11 +28,8 @@ static const char *const types[] = {
 };
 
 static const char *const scopes[] = {
-	[OPTION_SERVER] = "server",
-	[OPTION_HOST] = "host",
-	[OPTION_LISTENER] = "listener",
-	[OPTION_CLIENT] = "client",
-	[OPTION_USER] = "user",
+	[OPTION_SERVER] = "server", [OPTION_HOST] = "host", [OPTION_LISTENER] = "listener",
+	[OPTION_CLIENT] = "client", [OPTION_USER] = "user",
 };
 
 /* A text as roff takes it: backslashes and quotes escaped. */

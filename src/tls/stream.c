@@ -107,7 +107,8 @@ tls_new_control(struct tls_hosts *hosts, int fd, const struct tls_host *host,
 	return NULL;
 }
 
-/* Lets OpenSSL use the socket itself for now, which the kernel's encryption needs. */
+/* Lets OpenSSL use the socket itself, which the kernel's encryption needs.  Where the kernel does
+ * not take it over, settle() gives the connection back to our transport. */
 static int
 try_kernel(struct tls *t)
 {

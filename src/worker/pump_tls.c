@@ -2,8 +2,10 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * TLS on a data connection (RFC 4217 §7): wharfd is the server, whoever has connected.  It begins
- * behind 150; nothing of the file moves before the peer is known to be the control connection's.
+ * TLS on a data connection (RFC 4217 §7): wharfd is the server, whoever has connected.  Here is
+ * what comes behind 150: the handshake, or what data.c has left of it where the client began
+ * before, and then the bytes.  Nothing of the file moves before the peer is known to be the control
+ * connection's.
  */
 #include <errno.h>
 #include <sys/socket.h>

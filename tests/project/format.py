@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 root = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
-sources = [p for top in ("src", "include", "tests") for p in glob.glob(os.path.join(root, top, "**", "*.[ch]"), recursive=True)]
+sources = [p for top in ("src", "include", "man", "tests") for p in glob.glob(os.path.join(root, top, "**", "*.[ch]"), recursive=True)]
 bad = []
 for path in sources:
     with open(path) as f:
