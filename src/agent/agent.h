@@ -25,6 +25,8 @@
 
 #include "names.h"
 
+struct sweeper;
+
 /* Rights that change something. */
 #define RIGHTS_TO_CHANGE                                                                  \
 	(RIGHT(write) | RIGHT(overwrite) | RIGHT(delete) | RIGHT(rename) | RIGHT(mkdir) | \
@@ -37,7 +39,9 @@ struct agent {
 	char *folder; /* the jail's path on the host */
 	struct settings settings;
 	struct names users, groups;
-	atomic_int listers; /* threads that write listings */
+	char *user;            /* his name, which staging files are his by */
+	unsigned char key[32]; /* a secret that their names are made with */
+	atomic_int listers;    /* threads that write listings */
 };
 
 static inline bool
@@ -61,6 +65,52 @@ unsigned look_perm(const struct agent *agent, const struct stat *st, const struc
 /* Copies a name and puts a NUL behind it; it was checked to be short enough by jail_parent(). */
 void name_terminate(struct slice name, char out[]);
 
+/* renameat2(2). */
+int rename_at(int from_folder, const char *from, int to_folder, const char *to, unsigned flags);
+
+/* By how much a request has changed what the user's files take in all. */
+struct change {
+	int64_t bytes, files;
+};
+
+/*
+ * Staging (stage.c).  Names with this prefix are wharfd's own: no command reaches them and no
+ * listing shows them (path_reserved() in wharf/ftp/path.h), but for those of versions where
+ * show_versions is set.
+ */
+#define STAGE_PREFIX   ".wharfd-"
+#define VERSION_FOLDER ".wharfd-versions"
+
+/*
+ * Retention (retain.c).  0, or -EPERM where the file at that virtual path, with these facts, is
+ * completed and must stay as it is.
+ */
+int retain_check(const struct agent *agent, struct slice path, const struct stat *st);
+
+/*
+ * Versions (version.c).  Keeps the file `name` of the folder aside, which is about to be replaced
+ * or written over: by a link where it will be replaced, by a copy where `copied`.  Nothing happens
+ * where versions = 0.  Removes the oldest beyond the number.  Adds to *change what that means.  0
+ * or a negative errno, and then the file must not be touched.
+ */
+int version_keep(const struct agent *agent, int folder, const char *name, bool copied,
+		 struct change *change);
+
+/*
+ * Sweeping (sweep.c): removes staged parts older than staging_keep that nobody writes, now and
+ * whenever one may have grown old, and tells the monitor by R_SWEPT.  Makes its own thread.  0 or a
+ * negative errno.  sweep_expect(): from now on there may be parts; the monitor is told R_STAGES,
+ * once.
+ */
+int sweep_start(struct agent *agent, struct wire *monitor, bool now);
+void sweep_expect(struct agent *agent);
+
+int do_commit(struct agent *agent, const struct message *in, struct message *out,
+	      struct buf *scratch);
+int do_keep(struct agent *agent, const struct message *in, struct message *out,
+	    struct buf *scratch);
+int do_usage(struct agent *agent, const struct message *in, struct message *out,
+	     struct buf *scratch);
 int do_open(struct agent *agent, const struct message *in, struct message *out,
 	    struct buf *scratch);
 int do_stat(struct agent *agent, const struct message *in, struct message *out,

@@ -94,6 +94,13 @@ do_unlink(struct agent *agent, const struct message *in, struct message *out, st
 	return r;
 }
 
+/* The C library's makes another call of it where there are no flags. */
+int
+rename_at(int from_folder, const char *from, int to_folder, const char *to, unsigned flags)
+{
+	return (int)syscall(SYS_renameat2, from_folder, from, to_folder, to, flags);
+}
+
 /*
  * Renames to a name that is free.  Some file systems can't promise that; there it is looked up
  * before.
@@ -103,13 +110,13 @@ rename_to_free(const struct place *from, const struct place *to)
 {
 	struct stat st;
 
-	if (renameat2(from->folder, from->name, to->folder, to->name, RENAME_NOREPLACE) == 0)
+	if (rename_at(from->folder, from->name, to->folder, to->name, RENAME_NOREPLACE) == 0)
 		return 0;
 	if (errno != EINVAL)
 		return -errno;
 	if (fstatat(to->folder, to->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return -EEXIST;
-	return renameat2(from->folder, from->name, to->folder, to->name, 0) < 0 ? -errno : 0;
+	return rename_at(from->folder, from->name, to->folder, to->name, 0) < 0 ? -errno : 0;
 }
 
 /*
@@ -131,7 +138,7 @@ rename_place(const struct agent *agent, const struct place *from, const struct p
 		return -errno;
 	if (S_ISDIR(st.st_mode))
 		return -EEXIST;
-	return renameat2(from->folder, from->name, to->folder, to->name, 0) < 0 ? -errno : 0;
+	return rename_at(from->folder, from->name, to->folder, to->name, 0) < 0 ? -errno : 0;
 }
 
 int

@@ -72,7 +72,7 @@ hoist(struct walk *w, struct slice name)
 
 	do {
 		snprintf(there, sizeof(there), "removing.%u", w->hoisted++);
-		r = renameat2(w->folder.fd, name.p, w->top, there, RENAME_NOREPLACE);
+		r = rename_at(w->folder.fd, name.p, w->top, there, RENAME_NOREPLACE);
 	} while (r < 0 && errno == EEXIST && w->hoisted);
 	w->again = w->again || r == 0;
 	return r == 0;

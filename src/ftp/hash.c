@@ -204,8 +204,9 @@ reply_digest(struct ftp_session *s, struct slice hex)
 }
 
 void
-ftp_session_job_done(struct ftp_session *s, int error, struct slice hex)
+ftp_session_job_done(struct ftp_session *s, int error, struct slice hex, int fd)
 {
+	fd_close(&fd);
 	if (s->closing || s->waits != WAIT_JOB)
 		return;
 	s->waits = WAIT_NONE;

@@ -29,12 +29,19 @@ static const char *const end_names[] = {
 	[TRANSFER_TRUNCATED] = "no-close-notify",
 	[TRANSFER_TLS_FAILED] = "tls-failed",
 	[TRANSFER_TLS_REFUSED] = "tls-refused",
+	[TRANSFER_SHORT] = "short",
+	[TRANSFER_QUOTA] = "quota",
 };
 
 const char *
-transfer_end_name(enum transfer_end end)
+transfer_verdict(const struct transfer_result *result, bool upload)
 {
-	return (size_t)end < sizeof(end_names) / sizeof(end_names[0]) ? end_names[end] : "?";
+	if (upload && result->end == TRANSFER_COMPLETE)
+		return result->protected ? "close-notify" : "fin";
+	if (result->end == TRANSFER_FILE_ERROR &&
+	    (result->error == -ENOSPC || result->error == -EDQUOT))
+		return "disk-full";
+	return end_names[result->end];
 }
 
 struct transfer *
@@ -336,7 +343,7 @@ do_stou(struct ftp_session *s, struct slice arg)
 }
 
 static void
-log_end(struct ftp_session *s, enum transfer_end end, int error, uint64_t bytes)
+log_end(struct ftp_session *s, const struct transfer_result *result)
 {
 	const struct transfer *t = s->transfer;
 	struct transfer_record record = {
@@ -344,10 +351,13 @@ log_end(struct ftp_session *s, enum transfer_end end, int error, uint64_t bytes)
 		.command = s->running ? s->running->verb : SLICE_NULL,
 		.upload = t->upload,
 		.ascii = t->plan.ascii,
-		.bytes = bytes,
+		.bytes = result->bytes,
+		.size = result->size,
 		.milliseconds = s->world->now(s) - t->began,
-		.end = end,
-		.error = error,
+		.verdict = transfer_verdict(result, t->upload),
+		.whole = result->end == TRANSFER_COMPLETE,
+		.digest = result->digest,
+		.error = result->error,
 	};
 
 	s->world->log_transfer(s, &record);
@@ -370,6 +380,8 @@ static const struct {
 	[TRANSFER_TLS_FAILED] = {522, "TLS on the data connection failed."},
 	[TRANSFER_TLS_REFUSED] =
 		{522, "The data connection must resume the control connection's TLS session."},
+	[TRANSFER_SHORT] = {451, "Fewer bytes came than ALLO said."},
+	[TRANSFER_QUOTA] = {552, "Your quota is spent."},
 };
 
 static void
@@ -382,13 +394,16 @@ reply_end(struct ftp_session *s, enum transfer_end end, int error)
 }
 
 void
-ftp_session_transferred(struct ftp_session *s, enum transfer_end end, int error, uint64_t bytes)
+ftp_session_transferred(struct ftp_session *s, const struct transfer_result *result)
 {
+	int fd = result->fd;
+
+	fd_close(&fd);
 	if (!CHECK(s->waits == WAIT_TRANSFER && s->transfer))
 		return;
-	log_end(s, end, error, bytes);
+	log_end(s, result);
 	if (!s->closing) {
-		reply_end(s, end, error);
+		reply_end(s, result->end, result->error);
 		reply_aborts(s);
 	}
 	transfer_end(s);

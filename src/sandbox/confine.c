@@ -3,6 +3,7 @@
 
 /* Landlock and seccomp; see wharf/sandbox/confine.h. */
 #include <errno.h>
+#include <linux/fs.h>
 #include <linux/landlock.h>
 #include <sched.h>
 #include <seccomp.h>

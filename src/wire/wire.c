@@ -207,6 +207,27 @@ is_legal(const struct row *row, enum wire_role from, enum wire_role to, enum wir
 	       (row->fd == MAYBE_FD || (row->fd == WITH_FD) == with_fd);
 }
 
+void
+message_encode(struct buf *out, const struct message *m)
+{
+	put_number(out, m->id, 1);
+	rows[m->id].put(out, m);
+}
+
+int
+message_decode(struct slice bytes, struct message *m)
+{
+	struct reader r = {bytes, false};
+	uint64_t id = get_number(&r, 1);
+
+	if (r.bad || id >= MSG_COUNT)
+		return -EPROTO;
+	m->id = (enum message_id)id;
+	m->fd = -1;
+	rows[id].get(&r, m);
+	return r.bad || r.rest.n ? -EPROTO : 0;
+}
+
 int
 wire_encode(struct wire *w, const struct message *m)
 {
@@ -215,8 +236,7 @@ wire_encode(struct wire *w, const struct message *m)
 	if (!is_legal(row, w->self, w->peer, w->phase, m->fd >= 0))
 		return -EPROTO;
 	buf_reset(&w->out);
-	put_number(&w->out, m->id, 1);
-	row->put(&w->out, m);
+	message_encode(&w->out, m);
 	if (buf_error(&w->out) < 0)
 		return -ENOMEM;
 	return w->out.len > WIRE_MAX ? -EMSGSIZE : 0;

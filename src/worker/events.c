@@ -99,8 +99,8 @@ event_transfer(struct session *s, const struct transfer_record *record)
 	      LOG_BYTES("command", record->command), LOG_BYTES("path", record->path),
 	      LOG_NUM("bytes", record->bytes),
 	      LOG_REAL("seconds", (double)record->milliseconds / 1000),
-	      LOG_STR("tls", protection_of(&s->result)),
-	      LOG_STR("end", transfer_end_name(record->end)),
+	      LOG_STR("tls", protection_of(&s->result)), LOG_STR("verdict", record->verdict),
+	      LOG_BYTES("digest", record->digest),
 	      LOG_BYTES("error", record->error < 0 ? log_errno(record->error) : SLICE("")));
 	if (s->worker->xferlog >= 0)
 		xferlog_write(s->worker->xferlog, s, record);

@@ -84,7 +84,8 @@ task_write(struct file *f)
 	size_t at = 0;
 
 	while (at < f->n) {
-		ssize_t n = pwrite(f->fd, f->bytes + at, f->n - at, (off_t)(f->offset + at));
+		struct iovec iov = {f->bytes + at, f->n - at};
+		ssize_t n = pwritev2(f->fd, &iov, 1, (off_t)(f->offset + at), 0);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
+#include <isa-l/crc.h>
 
 #include <wharf/base/check.h>
 #include <wharf/base/fd.h>
@@ -99,7 +99,7 @@ use_crc(void *state, const char *block, size_t n)
 {
 	uint32_t *crc = state;
 
-	*crc = (uint32_t)crc32_z(*crc, (const unsigned char *)block, n);
+	*crc = crc32_gzip_refl(*crc, (const unsigned char *)block, n);
 }
 
 static void

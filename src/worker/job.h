@@ -14,7 +14,7 @@
 
 #include "pool.h"
 
-/* OpenSSL's digests, loaded before the sandbox; CRC32 is zlib's. */
+/* OpenSSL's digests, loaded before the sandbox; CRC32 is ISA-L's. */
 struct digests {
 	EVP_MD *md[DIGEST_COUNT];
 };

@@ -45,7 +45,13 @@ do_transfer(struct session *s)
 static void
 do_transferred(struct session *s)
 {
-	ftp_session_transferred(&s->ftp, s->result.end, s->result.error, s->result.bytes);
+	const struct transfer_result result = {.end = s->result.end,
+					       .error = s->result.error,
+					       .bytes = s->result.bytes,
+					       .protected = s->result.protected,
+					       .fd = -1};
+
+	ftp_session_transferred(&s->ftp, &result);
 }
 
 static void
@@ -57,7 +63,7 @@ do_piped(struct session *s)
 static void
 do_job_done(struct session *s)
 {
-	ftp_session_job_done(&s->ftp, s->due_error, SLICE_NULL);
+	ftp_session_job_done(&s->ftp, s->due_error, SLICE_NULL, -1);
 }
 
 static void (*const dues[DUE_COUNT])(struct session *) = {

@@ -277,7 +277,7 @@ on_job_done(void *owner, int error, struct slice digest)
 
 	s->job = NULL;
 	session_enter(s);
-	ftp_session_job_done(&s->ftp, error, digest);
+	ftp_session_job_done(&s->ftp, error, digest, -1);
 	session_settle(s);
 }
 

@@ -48,7 +48,7 @@ xferlog_format(struct buf *out, const struct xferlog_entry *e)
 		   e->anonymous ? 'a' : 'r');
 	add_field(out, e->user);
 	/* service, no RFC 931 identification, its user, complete or incomplete */
-	buf_printf(out, " ftp 0 * %c\n", r->end == TRANSFER_COMPLETE ? 'c' : 'i');
+	buf_printf(out, " ftp 0 * %c\n", r->whole ? 'c' : 'i');
 }
 
 static bool

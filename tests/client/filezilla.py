@@ -230,7 +230,7 @@ def judge(d, filezilla, version):
         check(filecmp.cmp(t.local, d.path(t.remote.lstrip("/")), shallow=False), t.remote, "differs")
     versions = set(re.findall(r"TLS begins .* version=(\S+)", d.log()))
     check(versions == {"TLSv" + version}, "versions", versions)
-    lines = re.findall(r" worker \d+: (?:upload|download) session=(\d+) .* bytes=(\d+) .* tls=(\S+) end=(\S+) ", d.log())
+    lines = re.findall(r" worker \d+: (?:upload|download) session=(\d+) .* bytes=(\d+) .* tls=(\S+) verdict=(\S+) ", d.log())
     check(len(lines) > len(filezilla.transfers), len(lines), "transfers in the log")
     wrong = [line for line in lines if line[2:] != ("resumed", "complete")]
     check(not wrong, "not resumed, or not complete:", wrong[:5])

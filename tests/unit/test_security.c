@@ -349,7 +349,9 @@ turn(struct world *w)
 			ftp_session_connected(&w->s, 0);
 		} else if (w->transfer) {
 			w->transfer = false;
-			ftp_session_transferred(&w->s, w->setup.end, 0, 10);
+			const struct transfer_result result = {
+				.end = w->setup.end, .bytes = 10, .fd = -1};
+			ftp_session_transferred(&w->s, &result);
 		} else {
 			return;
 		}

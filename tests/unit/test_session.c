@@ -396,8 +396,12 @@ end_transfer(struct world *w)
 {
 	w->transfer = false;
 	if (w->plan.fd != -2) {
-		ftp_session_transferred(&w->s, w->end, w->end == TRANSFER_FILE_ERROR ? -ENOSPC : 0,
-					10);
+		const struct transfer_result result = {
+			.end = w->end,
+			.error = w->end == TRANSFER_FILE_ERROR ? -ENOSPC : 0,
+			.bytes = 10,
+			.fd = -1};
+		ftp_session_transferred(&w->s, &result);
 		return;
 	}
 	ftp_session_piped(&w->s, SLICE("-rw-r--r-- 1 a"));
@@ -425,12 +429,13 @@ turn(struct world *w)
 		} else if (w->job && !w->held) {
 			w->job = false;
 			if (w->stopped)
-				ftp_session_job_done(&w->s, -ECANCELED, SLICE_NULL);
+				ftp_session_job_done(&w->s, -ECANCELED, SLICE_NULL, -1);
 			else
 				ftp_session_job_done(&w->s, 0,
 						     w->plan.kind == TRANSFER_SEND_FILE
 							     ? SLICE("abcd")
-							     : SLICE_NULL);
+							     : SLICE_NULL,
+						     -1);
 		} else {
 			return;
 		}

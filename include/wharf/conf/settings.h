@@ -58,6 +58,31 @@ enum word_tls_client_user {
 	WORD_tls_client_user_san,
 	WORD_tls_client_user_map
 };
+enum word_durability { WORD_durability_none, WORD_durability_rename, WORD_durability_sync };
+enum word_verdict {
+	WORD_verdict_fin,
+	WORD_verdict_close_notify,
+	WORD_verdict_no_close_notify,
+	WORD_verdict_short,
+	WORD_verdict_abor,
+	WORD_verdict_reset,
+	WORD_verdict_timeout,
+	WORD_verdict_control_lost,
+	WORD_verdict_shutdown
+};
+enum word_digest {
+	WORD_digest_crc32,
+	WORD_digest_sha256,
+	WORD_digest_sha512,
+	WORD_digest_blake2b,
+	WORD_digest_none
+};
+enum word_profile {
+	WORD_profile_none,
+	WORD_profile_website,
+	WORD_profile_archive,
+	WORD_profile_drop
+};
 
 /* A right as a bit of settings.rights and of what an agent is told. */
 #define RIGHT(name) (1U << WORD_right_##name)

@@ -26,7 +26,7 @@
 
 struct ftp_session;
 
-/* How a transfer, or the attempt at one, ended. */
+/* How a transfer, or the attempt at one, ended: the verdict. */
 enum transfer_end {
 	TRANSFER_COMPLETE,     /* all of the file was handed to the network, or FIN was received */
 	TRANSFER_ABORTED,      /* ABOR */
@@ -39,10 +39,9 @@ enum transfer_end {
 	TRANSFER_TRUNCATED,    /* FIN came without TLS's close_notify (RFC 8446 §6.1) */
 	TRANSFER_TLS_FAILED,   /* there was no TLS on the data connection, or it broke */
 	TRANSFER_TLS_REFUSED,  /* its TLS session was not the control connection's */
+	TRANSFER_SHORT,        /* an upload: complete, but fewer bytes than ALLO said */
+	TRANSFER_QUOTA,        /* an upload: the user's quota was spent */
 };
-
-/* "complete", "abor", "reset", ... as the log has it. */
-const char *transfer_end_name(enum transfer_end end);
 
 /* What the pump shall do.  The world takes fd over. */
 struct transfer_plan {
@@ -55,6 +54,26 @@ struct transfer_plan {
 	bool cut;        /* receive: cut the file at offset before the first byte */
 	bool protect;    /* PROT P: TLS on the data connection */
 	uint64_t rate;   /* bytes a second, 0 for no limit */
+	enum word_digest
+		digest;    /* to be computed: of an upload's file, of the bytes of a download */
+	bool sync;         /* receive: on disk before the end is told, where it is no small file */
+	uint64_t reserved; /* receive: bytes of the quota that were reserved; see
+			      ftp_session_reserved(); UINT64_MAX where there is none */
+};
+
+/* What became of it. */
+struct transfer_result {
+	enum transfer_end end;
+	int error;      /* a negative errno with TRANSFER_FILE_ERROR, else 0 */
+	uint64_t bytes; /* on the data connection */
+	/*
+	 * Receive: the file, all of it written, and readable where it was opened so; the session
+	 * takes it over.  -1 where a write still hangs, or nothing was begun.
+	 */
+	int fd;
+	uint64_t size;       /* receive: of that file */
+	struct slice digest; /* "crc32:9ae0daaf", or empty */
+	bool protected;      /* there was TLS */
 };
 
 /* What ended, for the log and the xferlog. */
@@ -63,9 +82,34 @@ struct transfer_record {
 	struct slice command; /* "RETR" */
 	bool upload, ascii;
 	uint64_t bytes; /* on the data connection */
+	uint64_t size;  /* of the file, after an upload */
 	uint64_t milliseconds;
-	enum transfer_end end;
-	int error; /* a negative errno with TRANSFER_FILE_ERROR, else 0 */
+	const char
+		*verdict; /* "fin", "close-notify", "abor", "disk-full", ...: transfer_verdict() */
+	bool whole;       /* a download was sent to its end; an upload is published */
+	struct slice digest; /* "crc32:9ae0daaf", or empty */
+	int error; /* a negative errno of the file, also where publishing failed; else 0 */
+};
+
+/*
+ * The verdict's name: of a complete upload "fin", or "close-notify" where it came over TLS; of a
+ * complete download "complete"; of a full disk "disk-full".
+ */
+const char *transfer_verdict(const struct transfer_result *result, bool upload);
+
+/* A change of files by a command that has succeeded, for the journal. */
+struct change_record {
+	struct slice command; /* "DELE", "SITE CHMOD" */
+	struct slice path;    /* virtual */
+	struct slice other;   /* the new name of what was renamed, the mode or time that was set; or
+				 empty */
+};
+
+/* What a user has and may have; UINT64_MAX for no limit. */
+struct quota {
+	uint64_t bytes, files;                   /* that are there */
+	uint64_t reserved_bytes, reserved_files; /* for uploads that run */
+	uint64_t limit_bytes, limit_files;
 };
 
 /* Digests and copies run in the worker's pool on descriptors that an agent opened. */
@@ -79,6 +123,8 @@ struct job_plan {
 	const char *algorithm; /* as digest.h names it */
 	uint64_t start,
 		end; /* bytes of the file: end is not included; UINT64_MAX for the file's end */
+	enum word_digest digest; /* a copy: to be computed of it */
+	bool sync;               /* a copy: on disk before the end is told */
 };
 
 /* Who is at the other end of TLS on the control connection. */
@@ -129,6 +175,8 @@ struct ftp_world {
 	 * m need not outlive the call.
 	 */
 	void (*ask)(struct ftp_session *s, struct message *m);
+	/* The same where nobody waits for the answer, also in a session that ends. */
+	void (*tell)(struct ftp_session *s, struct message *m);
 
 	/*
 	 * Tries one source.  secret.p is NULL when the source shall ask for it itself (PAM).
@@ -162,6 +210,18 @@ struct ftp_world {
 	/* Moves bytes on the open data connection; ended by ftp_session_transferred(), which also
 	 * closes it. */
 	void (*transfer)(struct ftp_session *s, const struct transfer_plan *plan);
+	/*
+	 * Reserves so much of the user's quota for an upload that is about to begin: `bytes` (or
+	 * what is left of it, but `least`), and a file where new_file, which needs no room where
+	 * it is to replace another one.  Answered by ftp_session_reserved(), at once where the
+	 * user has no quota.  The world asks for more by itself while the transfer runs, and
+	 * releases what was not used at its end, or by release() where no transfer came of it.
+	 */
+	void (*reserve)(struct ftp_session *s, uint64_t bytes, uint64_t least, bool new_file,
+			bool replaces);
+	void (*release)(struct ftp_session *s);
+	/* What the user has: answered by ftp_session_quota_told(). */
+	void (*ask_quota)(struct ftp_session *s);
 	/* Ends a running transfer; ftp_session_transferred() comes later, with the end that was
 	 * given here. */
 	void (*stop)(struct ftp_session *s, enum transfer_end end);
@@ -181,6 +241,7 @@ struct ftp_world {
 	void (*log_command)(struct ftp_session *s, struct slice line, unsigned code);
 	void (*log_login)(struct ftp_session *s, struct slice user, bool accepted, const char *why);
 	void (*log_transfer)(struct ftp_session *s, const struct transfer_record *record);
+	void (*log_change)(struct ftp_session *s, const struct change_record *record);
 };
 
 enum login_state {
@@ -200,6 +261,7 @@ enum session_wait {
 	WAIT_LOGIN,
 	WAIT_DELAY,
 	WAIT_CONNECT,
+	WAIT_QUOTA,
 	WAIT_TRANSFER,
 	WAIT_PIPE,
 	WAIT_JOB,
@@ -247,6 +309,7 @@ struct ftp_session {
 	enum data_mode data;
 	bool epsv_all;
 	uint64_t restart;                /* REST */
+	uint64_t allocated;              /* ALLO, for the next upload; 0 for none */
 	uint64_t range_start, range_end; /* RANG, end included; none when start > end */
 	unsigned facts;                  /* OPTS MLST */
 	int hash_algorithm;              /* OPTS HASH */
@@ -302,12 +365,17 @@ void ftp_session_refused(struct ftp_session *s, enum login_refusal why);
 void ftp_session_delayed(struct ftp_session *s);
 /* error: 0, or a negative errno: -ETIMEDOUT when no connection came. */
 void ftp_session_connected(struct ftp_session *s, int error);
-void ftp_session_transferred(struct ftp_session *s, enum transfer_end end, int error,
-			     uint64_t bytes);
+void ftp_session_transferred(struct ftp_session *s, const struct transfer_result *result);
+/* error: 0, -EDQUOT, or another negative errno where the quota can't be asked for.  bytes: how many
+ * were reserved, for plan.reserved. */
+void ftp_session_reserved(struct ftp_session *s, int error, uint64_t bytes);
+/* error: as above; quota has no meaning then.  Where there is no quota its limits say so. */
+void ftp_session_quota_told(struct ftp_session *s, int error, const struct quota *quota);
 void ftp_session_piped(struct ftp_session *s, struct slice bytes);
 void ftp_session_job_runs(struct ftp_session *s, uint64_t bytes);
-/* digest: in hexadecimal; empty for a copy. */
-void ftp_session_job_done(struct ftp_session *s, int error, struct slice digest);
+/* digest: in hexadecimal; of a copy "crc32:9ae0daaf", or empty.  fd: the copy, which the session
+ * takes over, else -1. */
+void ftp_session_job_done(struct ftp_session *s, int error, struct slice digest, int fd);
 
 /* Time is up (login_timeout, idle_timeout), or the server ends: 421 with this text, then the
  * session is hung up. */

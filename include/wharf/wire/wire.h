@@ -17,7 +17,7 @@
 #include <wharf/base/buf.h>
 #include <wharf/base/slice.h>
 
-enum wire_role { WIRE_MONITOR, WIRE_WORKER, WIRE_AUTH, WIRE_AGENT };
+enum wire_role { WIRE_MONITOR, WIRE_WORKER, WIRE_AUTH, WIRE_AGENT, WIRE_LEDGER };
 enum wire_phase { WIRE_START, WIRE_SERVING, WIRE_ANY };
 
 enum message_id {
@@ -109,6 +109,15 @@ enum open_how {
 	OPEN_TRUNCATE = 8,   /* cut it to nothing */
 	OPEN_EXCLUSIVE = 16, /* EEXIST when it exists */
 	OPEN_UNIQUE = 32,    /* STOU: the path is a folder; choose a name that is free */
+	OPEN_STAGE = 64, /* an upload: stage it.  With OPEN_TRUNCATE a new one; without, go on with
+			    the user's own staged part, else with the file */
+	OPEN_DIGEST = 128, /* to read: with the digest that is kept with the file */
+};
+
+/* F_COMMIT how. */
+enum commit_how {
+	COMMIT_SYNC = 1,    /* on disk, and its name, before the answer */
+	COMMIT_REPLACE = 2, /* in the place of a file that is there; else EEXIST then */
 };
 
 /* F_LIST form and flags. */
@@ -151,6 +160,14 @@ int wire_send_encoded(struct wire *w, struct slice datagram, int fd);
  */
 enum { WIRE_CLOSED = 1, WIRE_FD_LOST = 2 };
 int wire_recv(struct wire *w, struct message *m);
+
+/*
+ * A message as bytes, whoever may send it; its descriptor is not among them.  Errors show in
+ * buf_error().  decode() returns 0, or -EPROTO for bytes that are none; slices in *m point into
+ * the bytes.
+ */
+void message_encode(struct buf *out, const struct message *m);
+int message_decode(struct slice bytes, struct message *m);
 
 /* "F_OPEN" */
 const char *message_name(enum message_id id);
