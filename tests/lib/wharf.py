@@ -167,8 +167,9 @@ def binaries():
         _copies = tempfile.mkdtemp(prefix="wharf-bin-", dir=PLACE)
         os.chmod(_copies, 0o755)
         atexit.register(shutil.rmtree, _copies, True)
-        for name in ("wharfd", "wharfd-worker", "wharfd-auth", "wharfd-agent", "wharfctl"):
-            shutil.copy(os.path.join(BUILD, name), _copies)
+        for name in ("wharfd", "wharfd-worker", "wharfd-auth", "wharfd-agent", "wharfd-ledger", "wharfctl"):
+            if os.path.exists(os.path.join(BUILD, name)):
+                shutil.copy(os.path.join(BUILD, name), _copies)
     return _copies
 
 
@@ -204,6 +205,7 @@ class Daemon:
         self.conf_path = os.path.join(self.folder, "wharfd.conf")
         self.users_path = os.path.join(self.folder, "users")
         self.anonymous_root = os.path.join(self.folder, "srv")
+        self.state = os.path.join(self.folder, "state")
         self.bin = binaries()
         self.owner = (0, 0) if self.as_root else self._ordinary()
         self.process = None
@@ -247,6 +249,7 @@ class Daemon:
             lines += ['sources = {users, anonymous}',
                       'anonymous_root = "%s"' % self.anonymous_root,
                       'empty_directory = "%s/empty"' % self.folder,
+                      'state_directory = "%s"' % self.state if 'state_directory' not in conf else '',
                       'max_sessions = 30' if 'max_sessions ' not in conf else '',
                       'minimum_uid = 100' if 'minimum_uid' not in conf else '',
                       'login_delay = 0s' if 'login_delay' not in conf else '',
