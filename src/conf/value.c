@@ -17,9 +17,17 @@ struct suffix {
 	uint64_t factor;
 };
 
+/* A unit as a word; an "s" may stand behind it. */
+struct word {
+	struct slice name;
+	uint64_t factor;
+};
+
 static const struct suffix no_suffixes[] = {{0, 0}};
 static const struct suffix time_suffixes[] = {
 	{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {0, 0}};
+static const struct word time_words[] = {
+	{SLICE("second"), 1}, {SLICE("minute"), 60}, {SLICE("hour"), 3600}, {SLICE("day"), 86400}};
 static const struct suffix size_suffixes[] = {
 	{'K', 1ULL << 10}, {'M', 1ULL << 20}, {'G', 1ULL << 30}, {'T', 1ULL << 40}, {0, 0}};
 
@@ -67,6 +75,35 @@ parse_scaled(struct slice s, const struct suffix *suffixes, uint64_t *out)
 	return parse_digits(s, 10, out) && !__builtin_mul_overflow(*out, factor, out);
 }
 
+/* What the word multiplies by, or 0. */
+static uint64_t
+time_word(struct slice word)
+{
+	for (size_t i = 0; i < sizeof(time_words) / sizeof(time_words[0]); i++) {
+		struct slice name = time_words[i].name;
+		if (slice_starts(word, name) &&
+		    (word.n == name.n || slice_equal(slice_from(word, name.n), SLICE("s"))))
+			return time_words[i].factor;
+	}
+	return 0;
+}
+
+int
+value_time(struct slice text, uint64_t *seconds)
+{
+	size_t digits = 0;
+
+	while (digits < text.n && text.p[digits] >= '0' && text.p[digits] <= '9')
+		digits++;
+	uint64_t factor = time_word(slice_trim(slice_from(text, digits)));
+	if (!factor)
+		return parse_scaled(text, time_suffixes, seconds) ? 0 : VALUE_WRONG;
+	if (!parse_digits(slice_head(text, digits), 10, seconds) ||
+	    __builtin_mul_overflow(*seconds, factor, seconds))
+		return VALUE_WRONG;
+	return 0;
+}
+
 static void
 quote_wrong(struct slice text, struct buf *why)
 {
@@ -79,7 +116,7 @@ parse_number(const struct option_row *row, struct slice s, uint64_t *out, struct
 {
 	static const char *const forms[] = {
 		[OPTION_NUMBER] = "a whole number",
-		[OPTION_TIME] = "a time (seconds, or with s, m, h or d behind)",
+		[OPTION_TIME] = "a time (seconds, or with s, m, h or d behind, or as \"30 days\")",
 		[OPTION_SIZE] = "a size (bytes, or with K, M, G or T behind)",
 		[OPTION_MODE] = "an octal number",
 	};
@@ -88,7 +125,7 @@ parse_number(const struct option_row *row, struct slice s, uint64_t *out, struct
 	if (row->type == OPTION_MODE)
 		good = parse_digits(s, 8, out);
 	else if (row->type == OPTION_TIME)
-		good = parse_scaled(s, time_suffixes, out);
+		good = value_time(s, out) == 0;
 	else if (row->type == OPTION_SIZE)
 		good = parse_scaled(s, size_suffixes, out);
 	else

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <wharf/base/buf.h>
 #include <wharf/base/slice.h>
@@ -26,6 +27,12 @@
 enum { VALUE_WRONG = 1 };
 int value_parse(const struct option_row *row, const struct slice *items, size_t n, void *field,
 		struct buf *why);
+
+/*
+ * Reads a time: seconds, or a number with s, m, h, d or the name of such a unit behind it, as "30
+ * days", without blanks around.  Returns 0 or VALUE_WRONG.
+ */
+int value_time(struct slice text, uint64_t *seconds);
 
 /* Appends the value as it may stand in the file, quoted where it needs to be. */
 void value_print(const struct option_row *row, const void *field, struct buf *out);
