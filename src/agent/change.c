@@ -294,8 +294,8 @@ depth_of(const struct agent *agent, int folder)
 	if (at < 0 || fstat(agent->root, &root) < 0 || fstat(at, &st) < 0)
 		depth = -errno;
 	while (depth >= 0 && (st.st_ino != root.st_ino || st.st_dev != root.st_dev)) {
-		int up = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
-		int r = up < 0 || fstat(up, &st) < 0 ? -errno : 0;
+		int up = jail_open_at(at, "..", O_PATH | O_DIRECTORY, 0);
+		int r = up < 0 ? up : fstat(up, &st) < 0 ? -errno : 0;
 		fd_close(&at);
 		at = up;
 		depth = r < 0 ? r : depth == PATH_MAX ? -ELOOP : depth + 1;

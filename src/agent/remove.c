@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include <wharf/base/fd.h>
+#include <wharf/sandbox/jail.h>
 
 #include "agent.h"
 #include "folder.h"
@@ -50,10 +51,10 @@ static int
 open_folder(const struct walk *w, int at, const char *name)
 {
 	struct stat st;
-	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = jail_open_at(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	int r = fstat(fd, &st) < 0 ? -errno : st.st_dev != w->dev ? -EXDEV : 0;
 	if (r < 0)
 		fd_close(&fd);

@@ -107,10 +107,9 @@ is_of_kernel(int fd)
 }
 
 static int
-open_terminated(int root, const char *path, int flags, mode_t mode)
+open_with(int at, const char *path, int flags, mode_t mode, uint64_t resolve)
 {
-	struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC),
-			       .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+	struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC), .resolve = resolve};
 	int fd = -1;
 
 	if (!(flags & O_PATH))
@@ -118,12 +117,26 @@ open_terminated(int root, const char *path, int flags, mode_t mode)
 	if (flags & O_CREAT)
 		how.mode = mode;
 	for (int i = 0; i < RETRIES; i++) {
-		fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+		fd = (int)syscall(SYS_openat2, at, path, &how, sizeof(how));
 		if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
 			break;
 	}
+	return fd < 0 ? -errno : fd;
+}
+
+int
+jail_open_at(int folder, const char *name, int flags, mode_t mode)
+{
+	return open_with(folder, name, flags, mode, 0);
+}
+
+static int
+open_terminated(int root, const char *path, int flags, mode_t mode)
+{
+	int fd = open_with(root, path, flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (is_of_kernel(fd)) {
 		fd_close(&fd);
 		return -EACCES;

@@ -39,4 +39,11 @@ int jail_open(int root, struct slice path, int flags, mode_t mode);
  */
 int jail_parent(int root, struct slice path, struct slice *base);
 
+/*
+ * Opens one name in a folder, or "..", with the flags of open(2) and those that jail_open() adds:
+ * openat(2) by openat2(2), the one call to open with that an agent's filter leaves.  A descriptor
+ * or a negative errno.
+ */
+int jail_open_at(int folder, const char *name, int flags, mode_t mode);
+
 #endif
