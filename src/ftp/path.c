@@ -120,3 +120,15 @@ path_hidden(struct slice path, const char *const *patterns, size_t n)
 				return true;
 	return false;
 }
+
+bool
+path_reserved(struct slice path, bool shows_versions)
+{
+	struct slice part;
+
+	while (part = next_part(&path), part.n > 0)
+		if (slice_starts(part, SLICE(PATH_RESERVED)) &&
+		    !(shows_versions && slice_equal(part, SLICE(PATH_VERSIONS))))
+			return true;
+	return false;
+}

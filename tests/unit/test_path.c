@@ -181,6 +181,32 @@ test_hidden(void **state)
 	assert_false(path_hidden(SLICE("/.wharf-1"), NULL, 0));
 }
 
+static void
+test_reserved(void **state)
+{
+	static const struct {
+		const char *path;
+		bool reserved, shown;
+	} rows[] = {
+		{"/", false, false},
+		{"/a/.wharfd", false, false},
+		{"/a/x.wharfd-1", false, false},
+		{"/.wharfd-", true, true},
+		{"/.wharfd-~abc", true, true},
+		{"/a/.wharfd-x/b", true, true},
+		{"/.wharfd-versions", true, false},
+		{"/a/.wharfd-versions/b", true, false},
+		{"/.wharfd-versions/.wharfd-x", true, true},
+		{"/.wharfd-versions2", true, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(path_reserved(slice_of(rows[i].path), false), rows[i].reserved);
+		assert_int_equal(path_reserved(slice_of(rows[i].path), true), rows[i].shown);
+	}
+}
+
 int
 main(void)
 {
@@ -192,6 +218,7 @@ main(void)
 		cmocka_unit_test(test_base_and_parent),
 		cmocka_unit_test(test_quote),
 		cmocka_unit_test(test_hidden),
+		cmocka_unit_test(test_reserved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

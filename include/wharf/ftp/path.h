@@ -16,8 +16,10 @@
 #include <wharf/base/buf.h>
 #include <wharf/base/slice.h>
 
-#define PATH_LENGTH_MAX 4095 /* bytes of a path */
-#define PATH_NAME_MAX   255  /* bytes of one part */
+#define PATH_LENGTH_MAX 4095               /* bytes of a path */
+#define PATH_NAME_MAX   255                /* bytes of one part */
+#define PATH_RESERVED   ".wharfd-"         /* how names begin that no client may use */
+#define PATH_VERSIONS   ".wharfd-versions" /* the one of them that may be shown */
 
 enum path_error {
 	PATH_TOO_LONG = 1, /* at any time while it is put together */
@@ -41,5 +43,7 @@ void path_quote(struct buf *out, struct slice path);
 
 /* Does any part of a normal path match any of the n patterns (wharf/ftp/glob.h)? */
 bool path_hidden(struct slice path, const char *const *patterns, size_t n);
+/* Is any part of a normal path a reserved name?  PATH_VERSIONS is none where versions are shown. */
+bool path_reserved(struct slice path, bool shows_versions);
 
 #endif

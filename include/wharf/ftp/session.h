@@ -172,7 +172,7 @@ struct ftp_world {
 	/*
 	 * Asks the session's agent; the world sets the message's id.  Answered by
 	 * ftp_session_answered() exactly once, also when the agent is gone or too slow.  Slices in
-	 * m need not outlive the call.
+	 * m need not outlive the call; the world takes m->fd over, which is -1 for none.
 	 */
 	void (*ask)(struct ftp_session *s, struct message *m);
 	/* The same where nobody waits for the answer, also in a session that ends. */

@@ -110,7 +110,8 @@ enum open_how {
 	OPEN_EXCLUSIVE = 16, /* EEXIST when it exists */
 	OPEN_UNIQUE = 32,    /* STOU: the path is a folder; choose a name that is free */
 	OPEN_STAGE = 64, /* an upload: stage it.  With OPEN_TRUNCATE a new one; without, go on with
-			    the user's own staged part, else with the file */
+			    the user's own staged part, else with the file.  A file that is opened
+			    in place is not cut: who writes does that, in time */
 	OPEN_DIGEST = 128, /* to read: with the digest that is kept with the file */
 };
 
