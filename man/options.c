@@ -3,7 +3,8 @@
 
 /*
  * Makes wharfd.conf(5): copies wharfd.conf.5.in, and where a line says "@OPTIONS scope@" puts the
- * options of that scope, from the rows of options.def, so that no option can be without its entry.
+ * options of that scope, from the rows of options.def, so that no option can be without its entry;
+ * where one says "@PROFILES@", what each profile sets, from profiles.def.
  */
 #include <ctype.h>
 #include <inttypes.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #include <wharf/conf/options.h>
+#include <wharf/conf/profiles.h>
 
 static const char *const types[] = {
 	[OPTION_FLAG] = "yes | no",
@@ -134,13 +136,50 @@ put_options(const char *line)
 	return true;
 }
 
+static void
+put_profile(const struct word_row *word, enum word_profile profile)
+{
+	size_t n;
+	const struct profile_row *rows = profile_rows(&n);
+
+	printf(".It Cm %s\n", word->name);
+	put_sentences(word->text);
+	puts(".Bd -literal -compact");
+	for (size_t i = 0; i < n; i++) {
+		if (rows[i].profile != profile)
+			continue;
+		printf("%s = ", option_rows[rows[i].option].name);
+		bool list = strchr(rows[i].value, ',') != NULL;
+		put(list ? "{" : "");
+		put(rows[i].value);
+		puts(list ? "}" : "");
+	}
+	puts(".Ed");
+}
+
+/* Whether the line asks for the profiles; puts them if so. */
+static bool
+put_profiles(const char *line)
+{
+	size_t n;
+	const struct word_row *words = option_words("profile", &n);
+
+	if (strcmp(line, "@PROFILES@\n") != 0)
+		return false;
+	puts(".Bl -tag -width Ds");
+	for (size_t i = WORD_profile_none + 1; i < n; i++)
+		put_profile(&words[i], (enum word_profile)i);
+	puts(".El");
+	return true;
+}
+
 int
 main(void)
 {
 	char line[1024];
 
 	while (fgets(line, sizeof(line), stdin))
-		if (!put_options(line))
+		if (!put_options(line) && !put_profiles(line))
 			fputs(line, stdout);
 	return ferror(stdin) || fflush(stdout) != 0;
 }

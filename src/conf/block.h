@@ -66,12 +66,21 @@ conf_block_const_field(const struct conf_block *b, const struct option_row *row)
 	return (const char *)&b->settings + row->offset;
 }
 
+/* Where the value of an option that is in force is from. */
+struct conf_origin {
+	struct conf_place place; /* none for a default */
+	bool profile;            /* it is the profile's, which was set at place */
+};
+
 /*
- * Lays the options that `over` sets, and their places unless `places` is NULL, over *settings.  0
+ * Lays the options that `over` sets, and their origins unless `origins` is NULL, over *settings.  0
  * or -ENOMEM; *settings stays whole in either case.
  */
 int conf_block_apply(const struct conf_block *over, struct settings *settings,
-		     struct conf_place *places);
+		     struct conf_origin *origins);
+/* The same for what the block's profile sets and the block itself does not. */
+int conf_profile_apply(const struct conf_block *from, struct settings *settings,
+		       struct conf_origin *origins);
 
 /* Makes conf->host of the blocks.  0 or -ENOMEM. */
 int conf_make_hosts(struct conf *conf);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <wharf/conf/profiles.h>
 #include <wharf/conf/value.h>
 
 #include "block.h"
@@ -57,7 +58,7 @@ conf_server(const struct conf *conf)
 
 int
 conf_block_apply(const struct conf_block *over, struct settings *settings,
-		 struct conf_place *places)
+		 struct conf_origin *origins)
 {
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		const struct option_row *row = &option_rows[i];
@@ -76,10 +77,29 @@ conf_block_apply(const struct conf_block *over, struct settings *settings,
 		if (value_copy(row, &copy, conf_block_const_field(over, row)) < 0)
 			return -ENOMEM;
 		value_move(row, (char *)settings + row->offset, &copy);
-		if (places)
-			places[i] = over->set[i];
+		if (origins)
+			origins[i] = (struct conf_origin){over->set[i], false};
 	}
 	return 0;
+}
+
+int
+conf_profile_apply(const struct conf_block *from, struct settings *settings,
+		   struct conf_origin *origins)
+{
+	size_t n;
+	const struct profile_row *rows = profile_rows(&n);
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++) {
+		enum option_nr nr = rows[i].option;
+		if ((int)rows[i].profile != from->settings.profile || conf_block_has(from, nr))
+			continue;
+		r = profile_apply(&rows[i], settings);
+		if (origins)
+			origins[nr] = (struct conf_origin){from->set[OPTION_NR_profile], true};
+	}
+	return r;
 }
 
 static bool
@@ -89,6 +109,55 @@ has_name(const struct slice *names, size_t n, const char *title)
 		if (slice_equal(names[i], slice_of(title)))
 			return true;
 	return false;
+}
+
+/* The kinds of blocks in the order in which they count for a session, behind the server's. */
+enum layer { LAYER_LISTENER, LAYER_CLIENT, LAYER_GROUP, LAYER_USER, LAYER_COUNT };
+
+static const struct conf_blocks *
+blocks_of(const struct conf *conf, enum layer layer)
+{
+	const struct conf_blocks *const all[] = {
+		[LAYER_LISTENER] = &conf->listeners,
+		[LAYER_CLIENT] = &conf->clients,
+		[LAYER_GROUP] = &conf->groups,
+		[LAYER_USER] = &conf->users,
+	};
+
+	return all[layer];
+}
+
+/* Whether that block is one of this subject's. */
+static bool
+counts(const struct conf_subject *subject, enum layer layer, size_t nr,
+       const struct conf_block *block)
+{
+	switch (layer) {
+	case LAYER_LISTENER:
+		return subject->listener == nr;
+	case LAYER_CLIENT:
+		return subject->address && network_contains(&block->network, subject->address);
+	case LAYER_GROUP:
+		return has_name(subject->groups, subject->n_groups, block->title);
+	default:
+		return slice_equal(subject->user, slice_of(block->title));
+	}
+}
+
+/* The block whose profile the subject has: of those that set one the last. */
+static const struct conf_block *
+profile_of(const struct conf *conf, const struct conf_subject *subject)
+{
+	const struct conf_block *last = &conf->server;
+
+	for (enum layer l = 0; l < LAYER_COUNT; l++) {
+		const struct conf_blocks *blocks = blocks_of(conf, l);
+		for (size_t i = 0; i < blocks->n; i++)
+			if (conf_block_has(&blocks->item[i], OPTION_NR_profile) &&
+			    counts(subject, l, i, &blocks->item[i]))
+				last = &blocks->item[i];
+	}
+	return last;
 }
 
 /* What the manual page says of anonymous sessions, where no block for the user anonymous says more.
@@ -101,29 +170,32 @@ apply_anonymous(struct settings *s)
 }
 
 static int
-settings_and_places(const struct conf *conf, const struct conf_subject *subject,
-		    struct settings *out, struct conf_place *places)
+settings_and_origins(const struct conf *conf, const struct conf_subject *subject,
+		     struct settings *out, struct conf_origin *origins)
 {
+	const struct conf_block *profile = profile_of(conf, subject);
 	int r = settings_copy(out, &conf->server.settings);
 
 	if (r < 0)
 		return r;
-	if (places)
-		memcpy(places, conf->server.set, sizeof(conf->server.set));
-	if (subject->listener < conf->listeners.n)
-		r = conf_block_apply(&conf->listeners.item[subject->listener], out, places);
-	for (size_t i = 0; i < conf->clients.n && r == 0; i++)
-		if (subject->address &&
-		    network_contains(&conf->clients.item[i].network, subject->address))
-			r = conf_block_apply(&conf->clients.item[i], out, places);
-	for (size_t i = 0; i < conf->groups.n && r == 0; i++)
-		if (has_name(subject->groups, subject->n_groups, conf->groups.item[i].title))
-			r = conf_block_apply(&conf->groups.item[i], out, places);
-	if (r == 0 && slice_equal(subject->user, SLICE("anonymous")))
-		apply_anonymous(out);
-	for (size_t i = 0; i < conf->users.n && r == 0; i++)
-		if (slice_equal(subject->user, slice_of(conf->users.item[i].title)))
-			r = conf_block_apply(&conf->users.item[i], out, places);
+	for (size_t i = 0; i < OPTION_COUNT && origins; i++)
+		origins[i] = (struct conf_origin){conf->server.set[i], false};
+	if (profile == &conf->server)
+		r = conf_profile_apply(profile, out, origins);
+	for (enum layer l = 0; l < LAYER_COUNT; l++) {
+		const struct conf_blocks *blocks = blocks_of(conf, l);
+		if (l == LAYER_USER && slice_equal(subject->user, SLICE("anonymous")))
+			apply_anonymous(out);
+		for (size_t i = 0; i < blocks->n && r == 0; i++) {
+			const struct conf_block *b = &blocks->item[i];
+			if (!counts(subject, l, i, b))
+				continue;
+			if (b == profile)
+				r = conf_profile_apply(b, out, origins);
+			if (r == 0)
+				r = conf_block_apply(b, out, origins);
+		}
+	}
 	if (r < 0)
 		settings_deinit(out);
 	return r;
@@ -155,21 +227,25 @@ conf_next_requirement(const struct conf *conf, size_t *i, struct conf_requiremen
 int
 conf_settings_for(const struct conf *conf, const struct conf_subject *subject, struct settings *out)
 {
-	return settings_and_places(conf, subject, out, NULL);
+	return settings_and_origins(conf, subject, out, NULL);
 }
 
 static void
-print_option(const struct option_row *row, const struct settings *s, struct conf_place place,
+print_option(const struct option_row *row, const struct settings *s, struct conf_origin origin,
 	     struct buf *out)
 {
+	struct conf_place place = origin.place;
+	size_t n;
+
 	buf_printf(out, "%s = ", row->name);
 	value_print(row, (const char *)s + row->offset, out);
-	if (!place.file)
-		buf_add_str(out, "  # default\n");
-	else if (place.line)
-		buf_printf(out, "  # %s:%d\n", place.file, place.line);
-	else
-		buf_printf(out, "  # %s\n", place.file);
+	buf_add_str(out, "  # ");
+	if (origin.profile)
+		buf_printf(out, "profile %s, ", option_words("profile", &n)[s->profile].name);
+	buf_add_str(out, place.file ? place.file : "default");
+	if (place.file && place.line)
+		buf_printf(out, ":%d", place.line);
+	buf_add_byte(out, '\n');
 }
 
 static void
@@ -181,8 +257,9 @@ print_host(const struct conf *conf, size_t host, struct buf *out)
 	for (size_t i = 0; i < OPTION_COUNT; i++)
 		if (option_rows[i].scope == OPTION_HOST) {
 			buf_add_byte(out, '\t');
-			print_option(&option_rows[i], &conf->host[host].settings,
-				     conf_host_place(conf, host, (enum option_nr)i), out);
+			struct conf_origin origin = {conf_host_place(conf, host, (enum option_nr)i),
+						     false};
+			print_option(&option_rows[i], &conf->host[host].settings, origin, out);
 		}
 	buf_add_str(out, "}\n");
 }
@@ -190,15 +267,15 @@ print_host(const struct conf *conf, size_t host, struct buf *out)
 void
 conf_print(const struct conf *conf, const struct conf_subject *subject, struct buf *out)
 {
-	struct conf_place places[OPTION_COUNT];
+	struct conf_origin origins[OPTION_COUNT];
 	struct settings s;
 
-	if (settings_and_places(conf, subject, &s, places) < 0) {
+	if (settings_and_origins(conf, subject, &s, origins) < 0) {
 		out->failed = true;
 		return;
 	}
 	for (size_t i = 0; i < OPTION_COUNT; i++)
-		print_option(&option_rows[i], &s, places[i], out);
+		print_option(&option_rows[i], &s, origins[i], out);
 	settings_deinit(&s);
 	for (size_t i = 1; i <= conf->hosts.n; i++)
 		print_host(conf, i, out);
