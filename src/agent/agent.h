@@ -13,6 +13,7 @@
 #ifndef WHARF_AGENT_AGENT_H
 #define WHARF_AGENT_AGENT_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -39,9 +40,11 @@ struct agent {
 	char *folder; /* the jail's path on the host */
 	struct settings settings;
 	struct names users, groups;
-	char *user;            /* his name, which staging files are his by */
-	unsigned char key[32]; /* a secret that their names are made with */
-	atomic_int listers;    /* threads that write listings */
+	char *user;               /* his name, which staging files are his by */
+	unsigned char key[32];    /* a secret that their names are made with */
+	pthread_mutex_t changing; /* see hold.h */
+	struct sweeper *sweeper;
+	atomic_int listers; /* threads that write listings */
 };
 
 static inline bool
@@ -74,6 +77,19 @@ struct change {
 };
 
 /*
+ * Counts that one of a file's names goes.  Only the last one counts: while there are others the
+ * file is still there, in the root for all we know.  *st: from before, with that name.
+ */
+static inline void
+change_gone(struct change *change, const struct stat *st)
+{
+	if (!S_ISREG(st->st_mode) || st->st_nlink > 1)
+		return;
+	change->bytes -= st->st_size;
+	change->files--;
+}
+
+/*
  * Staging (stage.c).  Names with this prefix are wharfd's own: no command reaches them and no
  * listing shows them (path_reserved() in wharf/ftp/path.h), but for those of versions where
  * show_versions is set.
@@ -82,16 +98,12 @@ struct change {
 #define VERSION_FOLDER ".wharfd-versions"
 
 /*
- * Retention (retain.c).  0, or -EPERM where the file at that virtual path, with these facts, is
- * completed and must stay as it is.
- */
-int retain_check(const struct agent *agent, struct slice path, const struct stat *st);
-
-/*
  * Versions (version.c).  Keeps the file `name` of the folder aside, which is about to be replaced
  * or written over: by a link where it will be replaced, by a copy where `copied`.  Nothing happens
- * where versions = 0.  Removes the oldest beyond the number.  Adds to *change what that means.  0
- * or a negative errno, and then the file must not be touched.
+ * where versions = 0.  Removes the oldest beyond the number.  Adds to *change what that means by
+ * itself: nothing for a link, because the file counts once; who replaces it then looks at its facts
+ * after this, and change_gone() counts nothing either.  0 or a negative errno, and then the file
+ * must not be touched.
  */
 int version_keep(const struct agent *agent, int folder, const char *name, bool copied,
 		 struct change *change);

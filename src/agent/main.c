@@ -23,7 +23,7 @@
 #define LOG_FD     2
 #define MONITOR_FD 3
 
-static struct agent agent = {.root = -1};
+static struct agent agent = {.root = -1, .changing = PTHREAD_MUTEX_INITIALIZER};
 
 /* Keeps what G_START says.  0 or a negative errno. */
 static int
@@ -33,13 +33,17 @@ keep_identity(const struct g_start *start)
 	uint32_t *groups = calloc(n ? n : 1, sizeof(*groups));
 
 	agent.folder = slice_dup(start->root);
-	if (!groups || !agent.folder || strlen(agent.folder) != start->root.n) {
-		int r = groups && agent.folder ? -EINVAL : -ENOMEM;
+	agent.user = slice_dup(start->user);
+	if (!groups || !agent.folder || !agent.user || strlen(agent.folder) != start->root.n ||
+	    start->key.n > sizeof(agent.key)) {
+		int r = groups && agent.folder && agent.user ? -EINVAL : -ENOMEM;
 		free(groups);
 		return r;
 	}
 	for (size_t i = 0; i < n; i++)
 		groups[i] = wire_ids_get(start->groups, i);
+	if (start->key.n)
+		memcpy(agent.key, start->key.p, start->key.n);
 	agent.as_root = start->as_root != 0;
 	agent.who = (struct identity){start->uid, start->gid, groups, n};
 	return settings_decode(&agent.settings, start->settings);
@@ -54,7 +58,7 @@ take_log(struct message *m)
 }
 
 static int
-receive_start(struct wire *monitor)
+receive_start(struct wire *monitor, bool *sweep)
 {
 	struct message m;
 	int r = wire_recv(monitor, &m);
@@ -64,6 +68,7 @@ receive_start(struct wire *monitor)
 		take_log(&m);
 	if (r != 0)
 		return r < 0 ? r : -EPIPE;
+	*sweep = m.g_start.sweep != 0;
 	return keep_identity(&m.g_start);
 }
 
@@ -147,6 +152,7 @@ main(void)
 {
 	struct wire monitor;
 	const char *what = "start";
+	bool sweep = false;
 
 	/* A role is started with nothing else; whoever runs it by hand learns it here. */
 	if (fd_close_from(MONITOR_FD + 1) < 0 || fd_set_cloexec(MONITOR_FD, true) < 0) {
@@ -158,7 +164,7 @@ main(void)
 	/* Threads that mostly wait need no arenas of their own. */
 	mallopt(M_ARENA_MAX, 2);
 	log_setup("agent", LOG_FD, LOG_LEVEL_INFO, false);
-	int r = receive_start(&monitor);
+	int r = receive_start(&monitor, &sweep);
 	if (r == 0) {
 		log_setup("agent", LOG_FD, (enum log_level)agent.settings.log_level,
 			  agent.settings.log_format == WORD_log_format_json);
@@ -166,6 +172,10 @@ main(void)
 	}
 	if (report(&monitor, r, what) < 0 || r < 0)
 		return EXIT_FAILURE;
+	/* Parts that nobody sweeps are no reason to serve nobody. */
+	r = sweep_start(&agent, &monitor, sweep);
+	if (r < 0)
+		LOG(ERROR, "old parts of uploads are not removed", LOG_ERRNO(r));
 	r = take_channels(&monitor);
 	/* The end of the monitor is the end of all: this waits for no thread, so a request that
 	 * hangs does not delay it. */

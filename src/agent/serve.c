@@ -53,6 +53,7 @@ static const struct request requests[MSG_COUNT] = {
 	REQUEST(F_SYMLINK, f_symlink, R_DONE, r_done, RIGHT(write), AT(f_symlink.path),
 		AT(f_symlink.target), do_symlink),
 	REQUEST(F_SPACE, f_space, R_SPACE, r_space, 0, AT(f_space.path), 0, do_space),
+	REQUEST(F_USAGE, f_usage, R_USAGE, r_usage, 0, 0, 0, do_usage),
 };
 
 /* One thread's view of a channel. */
@@ -89,7 +90,7 @@ slice_at(const struct message *m, size_t at)
 static int
 check(const struct agent *agent, const struct request *request, const struct message *in)
 {
-	if (agent_hides(agent, slice_at(in, request->path)) ||
+	if ((request->path && agent_hides(agent, slice_at(in, request->path))) ||
 	    (request->path2 && agent_hides(agent, slice_at(in, request->path2))))
 		return -ENOENT;
 	return agent_may(agent, request->right) ? 0 : -EACCES;

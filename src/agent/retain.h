@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/*
+ * Retention: a completed file must stay as it is until its time and that of the option retain have
+ * passed.  Completed is every regular file that has its name; a staged part is not.
+ *
+ * A rule's folder means what is in it in truth, by whatever way of symbolic links a client came: so
+ * the questions are about a folder's descriptor.  A file with several names is held by the longest
+ * of all rules, because its other names can't be found.
+ *
+ * Each answer holds as long as the caller keeps the hold (hold.h).  0; -EPERM where it must stay;
+ * or another negative errno where that can't be known, and then it must stay as well.
+ */
+#ifndef WHARF_AGENT_RETAIN_H
+#define WHARF_AGENT_RETAIN_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include <wharf/base/slice.h>
+
+struct agent;
+
+/* Whether there are rules at all; where there are none, all below is done at once. */
+bool retain_is_set(const struct agent *agent);
+
+/* The file with these facts, which has a name in that folder. */
+int retain_check_in(const struct agent *agent, int folder, const struct stat *st);
+
+/* The file with these facts, which that virtual path leads to, perhaps through a link. */
+int retain_check(const struct agent *agent, struct slice path, const struct stat *st);
+
+/*
+ * What has that name in that folder, before it is renamed, removed or changed: a file; a folder
+ * with all that is in it; or a name on the way to a rule's folder, which must stay as well.
+ */
+int retain_check_name(const struct agent *agent, int folder, const char *name);
+
+/* A folder itself, before its mode or group is changed: what is in it. */
+int retain_check_tree(const struct agent *agent, int folder);
+
+/*
+ * A name that a link or something that was renamed is to have: not one on the way to a rule's
+ * folder, which would lead elsewhere then.
+ */
+int retain_check_new(const struct agent *agent, int folder, const char *name);
+
+/*
+ * A path that is to be written: what it names as below a rule's folder must be there in truth, not
+ * behind a link.
+ */
+int retain_check_way(const struct agent *agent, struct slice path);
+
+/*
+ * Gives a file that is about to be completed in that folder the present time, where it will be
+ * held: a staged part may have been given another.  Before its digest is stored and before it is
+ * synced.
+ */
+int retain_seal(const struct agent *agent, int folder, int fd);
+
+#endif
