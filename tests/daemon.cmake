@@ -71,6 +71,7 @@ if(NOT WHARF_SANITIZE)
 	target_compile_options(load PRIVATE -Wall -Wextra)
 	target_link_libraries(load PRIVATE PkgConfig::SSL PkgConfig::CRYPTO Threads::Threads)
 	wharf_test(runs bench 300 bench/bench.py --short)
+	wharf_test(uploads bench 120 bench/uploads.py --short)
 
 	foreach(part man format tidy readme install)
 		wharf_test(${part} project 600 project/${part}.py)

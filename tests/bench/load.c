@@ -7,18 +7,20 @@
  *
  *	load make BYTES FILE                                        what get expects to read
  *	load [-t] PORT USER PASSWORD get SESSIONS COUNT BYTES NAME  downloads COUNT files in all
- *	load [-t] PORT USER PASSWORD put SESSIONS COUNT BYTES NAME  uploads COUNT files in all
+ *	load [-t] PORT USER PASSWORD put SESSIONS COUNT BYTES NAME [FOLDERS]
+ *	                                                            uploads COUNT files in all
  *	load [-t] PORT USER PASSWORD idle SESSIONS                  logs in and stays
  *
- * A file has BYTES bytes of one pattern.  A NAME that ends in "/" stands for NAME0, NAME1, ...  A
- * thread a session, all on 127.0.0.1.  -t is TLS 1.3 by AUTH TLS with PROT P: every data connection
- * offers the newest ticket of its control connection.
+ * A file has BYTES bytes of one pattern.  A NAME that ends in "/" stands for NAME0, NAME1, ...; in
+ * FOLDERS, which must be there, it is NAME0/0, ..., and one folder comes after the other.  A thread
+ * a session, all on 127.0.0.1.  -t is TLS 1.3 by AUTH TLS with PROT P: every data connection offers
+ * the newest ticket of its control connection.
  *
  * When all are logged in it says "ready" and waits for a line.  Then get and put do their work, say
  * how many data connections there were and how many resumed, and wait for another line; all leave.
- *Every byte that is read over TLS is compared, and only close_notify is an end; without TLS the
- *bytes are only counted, for a copy of them would cost more than the server.  Anything but success
- *ends the program with status 1 and the reason.
+ * Every byte that is read over TLS is compared, and only close_notify is an end; without TLS the
+ * bytes are only counted, for a copy of them would cost more than the server.  A transfer is done
+ * when its 226 has come.  Anything but success ends the program with status 1 and the reason.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -53,7 +55,7 @@ static struct {
 	uint16_t port;
 	const char *user, *password, *name;
 	bool upload;
-	long count;
+	long count, folders;
 	size_t bytes;
 	atomic_long next, resumed;
 	pthread_barrier_t stage; /* logged in, go, done, leave */
@@ -355,25 +357,39 @@ transfer(struct session *s, int fd)
 }
 
 static void
+file_name(long number, char *name, size_t size)
+{
+	size_t length = strlen(job.name);
+
+	if (!length || job.name[length - 1] != '/')
+		snprintf(name, size, "%s", job.name);
+	else if (job.folders)
+		snprintf(name, size, "%s%ld/%ld", job.name, number * job.folders / job.count,
+			 number);
+	else
+		snprintf(name, size, "%s%ld", job.name, number);
+}
+
+static void
 move(struct session *s, long number)
 {
-	char text[512], line[1024];
+	char name[400], text[512], line[1024];
 	unsigned a[6];
-	size_t length = strlen(job.name);
-	const char *verb = job.upload ? "STOR" : "RETR";
 
 	command(s, "PASV\r\n", line, sizeof(line), "2");
 	const char *open = strchr(line, '(');
 	if (!open || sscanf(open, "(%u,%u,%u,%u,%u,%u)", a, a + 1, a + 2, a + 3, a + 4, a + 5) != 6)
 		errx(1, "%s", line);
 	int data = dial((uint16_t)(a[4] * 256 + a[5]));
-	if (length && job.name[length - 1] == '/')
-		snprintf(text, sizeof(text), "%s %s%ld\r\n", verb, job.name, number);
-	else
-		snprintf(text, sizeof(text), "%s %s\r\n", verb, job.name);
+	file_name(number, name, sizeof(name));
+	snprintf(text, sizeof(text), "%s %s\r\n", job.upload ? "STOR" : "RETR", name);
 	command(s, text, line, sizeof(line), "1");
 	transfer(s, data);
+	/* The next one begins when this one is confirmed: durable, where the server promises that.
+	 */
 	reply(s, line, sizeof(line), "2");
+	if (strncmp(line, "226", 3) != 0)
+		errx(1, "%s", line);
 }
 
 static void *
@@ -472,6 +488,7 @@ main(int argc, char **argv)
 	job.count = atol(argv[6]);
 	job.bytes = (size_t)atoll(argv[7]);
 	job.name = argv[8];
+	job.folders = argc > 9 ? atol(argv[9]) : 0;
 	run(sessions);
 	return 0;
 }

@@ -139,12 +139,12 @@ class Peer:
     # It is above the ports that the kernel gives to clients.
     low, high = 61000, 65535
 
-    def __init__(self, place):
-        self.folder = tempfile.mkdtemp(prefix="wharf-%s-" % self.name, dir=place)
+    def __init__(self, place, root=None):
+        self.folder = tempfile.mkdtemp(prefix="wharf-%s-" % self.name.replace(" ", "-"), dir=place)
         os.chmod(self.folder, 0o755)
-        self.root = os.path.join(self.folder, "srv")
-        os.makedirs(self.root)
-        self.ports = wharf.Ports()
+        self.root = root or os.path.join(self.folder, "srv")
+        os.makedirs(self.root, exist_ok=True)
+        self.ports = wharf.Ports(4)
         self.port = self.ports.first
         self.pem = certificate(self.folder)
         self.process = None
@@ -218,6 +218,7 @@ class Vsftpd(Peer):
 
 class Proftpd(Peer):
     name, binary = "ProFTPD", "/usr/sbin/proftpd"
+    more = ()  # further lines of its configuration
 
     def command(self):
         return [self.find(self.binary), "-n", "-q", "-c", self.write(
@@ -230,9 +231,15 @@ class Proftpd(Peer):
             "PidFile " + self.path("pid"), "ScoreboardFile " + self.path("scoreboard"),
             "SystemLog " + self.path("log"), "TransferLog " + self.path("xferlog"),
             "TLSEngine on", "TLSProtocol TLSv1.2 TLSv1.3", "TLSECCertificateFile " + self.pem,
-            "TLSECCertificateKeyFile " + self.pem, "TLSLog " + self.path("tls"),
+            "TLSECCertificateKeyFile " + self.pem, "TLSLog " + self.path("tls"), *self.more,
             "<Anonymous %s>" % self.root, "User " + wharf.ANONYMOUS, "Group " + wharf.ANONYMOUS,
             "UserAlias anonymous " + wharf.ANONYMOUS, "RequireValidShell off", "UseFtpUsers off", "</Anonymous>")]
+
+
+class ProftpdHidden(Proftpd):
+    """Uploads go to a hidden file that is renamed at the end, and never resumed."""
+
+    name, more = "ProFTPD HiddenStores", ("HiddenStores on",)
 
 
 class Pureftpd(Peer):
@@ -257,3 +264,4 @@ class Pureftpd(Peer):
 
 
 PEERS = (Vsftpd, Proftpd, Pureftpd)
+UPLOAD_PEERS = (Vsftpd, Proftpd, ProftpdHidden, Pureftpd)
