@@ -88,6 +88,7 @@ make_demo() {
 		tls_certificate = {"$demo/cert.pem"}
 		tls_key = {"$demo/key.pem"}
 		empty_directory = "$demo/empty"
+		state_directory = "$demo/state"
 		$identities
 		max_sessions = 50
 		passive_ports = "$((port + 1))-$((port + 100))"

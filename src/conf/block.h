@@ -91,6 +91,8 @@ struct conf_place conf_host_place(const struct conf *conf, size_t host, enum opt
 void conf_check(const struct conf *conf, struct conf_report *report);
 /* The part of it that is about TLS and hosts. */
 void conf_check_tls(const struct conf *conf, struct conf_report *report);
+/* The part of it that is about uploads. */
+void conf_check_uploads(const struct conf *conf, struct conf_report *report);
 
 /* The part of conf_try_world() that looks at the files of hosts. */
 void conf_try_host_files(const struct conf *conf, struct conf_report *report);

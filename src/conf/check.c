@@ -138,6 +138,7 @@ check_passive_address(const struct conf_block *b, enum option_nr nr, struct conf
 static const struct rule rules[] = {
 	{OPTION_NR_run_as, check_name},
 	{OPTION_NR_empty_directory, check_path},
+	{OPTION_NR_state_directory, check_path},
 	{OPTION_NR_users_file, check_path},
 	{OPTION_NR_pam_service, check_name},
 	{OPTION_NR_anonymous_user, check_name},
@@ -232,4 +233,5 @@ conf_check(const struct conf *conf, struct conf_report *report)
 		}
 	check_listeners(conf, report);
 	conf_check_tls(conf, report);
+	conf_check_uploads(conf, report);
 }

@@ -71,6 +71,30 @@ try_folder(const char *option, const char *path, struct conf_place place,
 		conf_mistake(report, place, "%s: %s: %s", option, path, strerror(errno));
 }
 
+/* The folder itself, or the nearest one above it that is there, must let us make things in it. */
+static void
+try_state_directory(const struct conf *conf, struct conf_report *report)
+{
+	const char *path = conf->server.settings.state_directory;
+	struct conf_place place = place_of(conf, OPTION_NR_state_directory);
+	char *at = strdup(path);
+	struct stat st;
+
+	while (at && at[0] == '/' && stat(at, &st) < 0 && errno == ENOENT) {
+		char *slash = strrchr(at, '/');
+		slash[slash == at] = '\0';
+	}
+	if (at && at[0] == '/' && stat(at, &st) < 0)
+		conf_mistake(report, place, "state_directory: %s: %s", at, strerror(errno));
+	else if (at && at[0] == '/' && !S_ISDIR(st.st_mode))
+		conf_mistake(report, place, "state_directory: %s: it is no folder", at);
+	else if (at && at[0] == '/' && access(at, W_OK | X_OK) < 0)
+		conf_mistake(report, place, "state_directory: %s: %s: %s", path,
+			     strcmp(at, path) == 0 ? "it can't be written to" : "it can't be made",
+			     strerror(errno));
+	free(at);
+}
+
 /* As whom a folder is entered. */
 struct person {
 	const char *name;
@@ -387,6 +411,8 @@ conf_try_world(const struct conf *conf, bool thorough, struct conf_report *repor
 	size_t before = report->mistakes;
 
 	try_users_exist(conf, report);
+	if (!unknown[OPTION_NR_state_directory])
+		try_state_directory(conf, report);
 	if (has_source(conf, WORD_source_users) && !unknown[OPTION_NR_users_file])
 		try_users_file(conf, thorough, report);
 	if (has_source(conf, WORD_source_pam) && !unknown[OPTION_NR_pam_service])

@@ -50,7 +50,7 @@ with tempfile.TemporaryDirectory() as folder:
                 text = text.replace('"%s"' % path, '"%s"' % (folder + path))
         users = os.path.join(folder, "users")
         os.close(os.open(users, os.O_CREAT | os.O_WRONLY, 0o600))
-        text = 'users_file = "%s"\nempty_directory = "%s/empty"\n' % (users, folder) + text
+        text = 'users_file = "%s"\nempty_directory = "%s/empty"\nstate_directory = "%s/state"\n' % (users, folder, folder) + text
         if os.geteuid() == 0:
             text = 'run_as = "%s"\n' % wharf.RUN_AS + text
             if "anonymous_user" not in text:

@@ -72,7 +72,7 @@ class Daemon:
         with open(self.path("wharfd.conf"), "w") as f:
             f.write(f'listener main {{ address = "127.0.0.1" port = {self.port} {listener} }}\n'
                     f'workers = 2\nrun_as = nobody\nusers_file = "{self.path("users")}"\n'
-                    f'empty_directory = "{self.path("empty")}"\nlog = "{self.log}"\n'
+                    f'empty_directory = "{self.path("empty")}"\nstate_directory = "{self.path("state")}"\nlog = "{self.log}"\n'
                     f'pam_service = "{PAM_SERVICE}"\n' + (options or 'sources = {users}\n'))
         if uid:
             for folder, _, files in os.walk(self.folder):
@@ -166,7 +166,8 @@ def test_usage():
         good, bad = os.path.join(folder, "good"), os.path.join(folder, "bad")
         with open(good, "w") as f:
             f.write('listener main { address = "127.0.0.1" port = 21000 }\nsources = {users}\nrun_as = nobody\n'
-                    f'users_file = "{folder}/users"\nempty_directory = "{folder}/empty"\nuser bob {{ umask = 077 }}\n'
+                    f'users_file = "{folder}/users"\nempty_directory = "{folder}/empty"\nstate_directory = "{folder}/state"\n'
+                    'user bob { umask = 077 }\n'
                     'client "10.0.0.0/8" { login_timeout = 7s }\n')
         with open(bad, "w") as f:
             f.write("lisener main { }\numask = 999\n")
@@ -536,7 +537,8 @@ def test_hosts_at_start():
         os.fchmod(f.fileno(), 0o600)
     with open(conf, "w") as f:
         f.write(HOSTS.replace("@", folder) + f'listener main {{ address = "127.0.0.1" port = {free_port()} }}\n'
-                f'run_as = nobody\nusers_file = "{folder}/users"\nempty_directory = "{folder}/empty"\n')
+                f'run_as = nobody\nusers_file = "{folder}/users"\nempty_directory = "{folder}/empty"\n'
+                f'state_directory = "{folder}/state"\n')
 
     def run(*arguments):
         r = subprocess.run([folder + "/bin/wharfd", "-c", conf, *arguments], capture_output=True, text=True, timeout=20)

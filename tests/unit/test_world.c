@@ -62,6 +62,8 @@ assert_world(const char *text, bool thorough, const char *expected, size_t mista
 		*p == '@' ? buf_add_str(&wanted, folder) : buf_add_byte(&wanted, *p);
 	/* run_as is somebody who exists, whoever runs the test. */
 	buf_add_str(&full, "\nrun_as = nobody\nanonymous_user = nobody\n");
+	if (!strstr(text, "state_directory"))
+		buf_printf(&full, "state_directory = \"%s\"\n", folder);
 	buf_add_byte(&full, '\0');
 	buf_add_byte(&wanted, '\0');
 	write_file("c", full.data, 0600);
@@ -132,6 +134,37 @@ test_folders(void **state)
 			     "c:2: anonymous_root: the user \"nobody\" may not enter @\n", 1);
 	}
 	rmdir("pub");
+}
+
+static void
+test_state_directory(void **state)
+{
+	(void)state;
+	write_file("users", "", 0600);
+	write_file("file", "", 0600);
+#define USERS "sources = users\nusers_file = \"@/users\"\n"
+	assert_world(USERS "state_directory = \"@\"", false, "", 0);
+	assert_world(USERS "state_directory = \"@/\"", false, "", 0);
+	assert_world(USERS "state_directory = \"@/a/b\"", false, "", 0);
+	assert_world(USERS "state_directory = \"@/file\"", false,
+		     "c:3: state_directory: @/file: it is no folder\n", 1);
+	assert_world(USERS "state_directory = \"@/file/a\"", false,
+		     "c:3: state_directory: @/file/a: Not a directory\n", 1);
+	if (geteuid() != 0) {
+		assert_int_equal(mkdir("a", 0500), 0);
+		assert_world(USERS "state_directory = \"@/a\"", false,
+			     "c:3: state_directory: @/a: it can't be written to: Permission "
+			     "denied\n",
+			     1);
+		assert_world(USERS "state_directory = \"@/a/b/c\"", false,
+			     "c:3: state_directory: @/a/b/c: it can't be made: Permission "
+			     "denied\n",
+			     1);
+		rmdir("a");
+	}
+#undef USERS
+	unlink("users");
+	unlink("file");
 }
 
 static void
@@ -303,18 +336,21 @@ test_beside_mistakes(void **state)
 {
 	(void)state;
 	/* The world is tried beside them, */
-	assert_test("run_as = nobody sources = users\numsk = 1\nusers_file = \"/nope/users\"\n"
+	assert_test("run_as = nobody sources = users state_directory = \"/tmp\"\numsk = "
+		    "1\nusers_file = \"/nope/users\"\n"
 		    "root = \"/nope/root\"\n",
 		    "c:2: \"umsk\" is no option; did you mean umask?\n"
 		    "c:3: users_file: /nope/users: No such file or directory\n"
 		    "c:4: root: /nope/root: No such file or directory\n");
 	/* but not with a default in the place of what was wrong, or may stand behind the end. */
-	assert_test("run_as = nobody sources = users\nusers_file = {a, b}\n",
-		    "c:2: users_file: it takes one value, not a list\n");
-	assert_test("run_as = nobody\nsources = usrs\n",
+	assert_test(
+		"run_as = nobody sources = users state_directory = \"/tmp\"\nusers_file = {a, b}\n",
+		"c:2: users_file: it takes one value, not a list\n");
+	assert_test("run_as = nobody state_directory = \"/tmp\"\nsources = usrs\n",
 		    "c:2: sources: \"usrs\" is not one of users, pam, anonymous; did you mean "
 		    "users?\n");
-	assert_test("sources = users\nroot = \"/nope/root\"\numask = \"022\n",
+	assert_test("sources = users state_directory = \"/tmp\"\nroot = \"/nope/root\"\numask = "
+		    "\"022\n",
 		    "c:3: a quote opens here and does not close\n"
 		    "c:2: root: /nope/root: No such file or directory\n");
 }
@@ -361,6 +397,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_users_file),
 		cmocka_unit_test(test_folders),
+		cmocka_unit_test(test_state_directory),
 		cmocka_unit_test(test_host_files),
 		cmocka_unit_test(test_pam),
 		cmocka_unit_test(test_ports),
