@@ -107,6 +107,8 @@ change_gone(struct change *change, const struct stat *st)
  */
 int version_keep(const struct agent *agent, int folder, const char *name, bool copied,
 		 struct change *change);
+/* Whether a file with two names is but one, and its newest version: nobody else's. */
+bool version_is_twin(int folder, const char *name, const struct stat *st);
 
 /*
  * Sweeping (sweep.c): removes staged parts older than staging_keep that nobody writes, now and
@@ -149,8 +151,10 @@ int do_symlink(struct agent *agent, const struct message *in, struct message *ou
 	       struct buf *scratch);
 
 /*
- * Removes the folder `name` of the folder `parent` with all that is in it.  0 or a negative errno.
+ * Removes the folder `name` of the folder `parent` with all that is in it, and counts that, also
+ * where it fails half-way.  0 or a negative errno: -EBUSY where an upload is written in there,
+ * -EPERM where something must stay (retain.h).
  */
-int remove_tree(const struct agent *agent, int parent, const char *name);
+int remove_tree(struct agent *agent, int parent, const char *name, struct change *change);
 
 #endif

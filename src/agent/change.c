@@ -4,7 +4,7 @@
 /*
  * Requests that change folders and facts of files.  What acts on a last component opens its folder
  * and acts there; what acts on a file opens it first, so that it is one file whatever happens to
- * its name meanwhile.
+ * its name meanwhile.  From the look to the act the root is held (hold.h).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +18,9 @@
 #include <wharf/sandbox/jail.h>
 
 #include "agent.h"
+#include "folder.h"
+#include "hold.h"
+#include "retain.h"
 
 /* Newer than the headers that we build with; the number is the same on every architecture. */
 #define NR_FCHMODAT2 452
@@ -61,36 +64,81 @@ do_mkdir(struct agent *agent, const struct message *in, struct message *out, str
 	return r;
 }
 
+static void
+tell_change(struct message *out, const struct change *change)
+{
+	out->r_done.bytes = change->bytes;
+	out->r_done.files = change->files;
+}
+
+/* Whether nothing is left in a folder but what no client is shown. */
+static bool
+is_bare(const struct place *p)
+{
+	struct folder folder;
+	struct folder_item item;
+	int fd = jail_open_at(p->folder, p->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	int r = fd < 0 ? fd : folder_init(&folder, fd);
+
+	if (r < 0)
+		return false;
+	do
+		r = folder_next(&folder, &item);
+	while (r == 0 && slice_starts(item.name, SLICE(STAGE_PREFIX)));
+	folder_deinit(&folder);
+	return r == FOLDER_END;
+}
+
 int
 do_rmdir(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
 {
+	struct change change = {0};
 	struct place p;
 	int r = place_init(&p, agent, in->f_rmdir.path);
 
-	(void)out;
 	(void)scratch;
 	if (r < 0)
 		return r;
-	if (in->f_rmdir.recursive)
-		r = remove_tree(agent, p.folder, p.name);
-	else
+	if (!in->f_rmdir.recursive)
 		r = unlinkat(p.folder, p.name, AT_REMOVEDIR) < 0 ? -errno : 0;
+	/* What he is not shown must not keep him from it. */
+	if (in->f_rmdir.recursive || (r == -ENOTEMPTY && is_bare(&p)))
+		r = remove_tree(agent, p.folder, p.name, &change);
 	place_deinit(&p);
+	tell_change(out, &change);
+	return r;
+}
+
+static int
+unlink_place(struct agent *agent, const struct place *p, struct change *change)
+{
+	struct stat st;
+	int hold = hold_take(agent);
+	int r = fstatat(p->folder, p->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+
+	if (r == 0)
+		r = retain_check_name(agent, p->folder, p->name, &st);
+	if (r == 0 && unlinkat(p->folder, p->name, 0) < 0)
+		r = -errno;
+	if (r == 0)
+		change_gone(change, &st);
+	hold_release(agent, &hold);
 	return r;
 }
 
 int
 do_unlink(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
 {
+	struct change change = {0};
 	struct place p;
 	int r = place_init(&p, agent, in->f_unlink.path);
 
-	(void)out;
 	(void)scratch;
 	if (r < 0)
 		return r;
-	r = unlinkat(p.folder, p.name, 0) < 0 ? -errno : 0;
+	r = unlink_place(agent, &p, &change);
 	place_deinit(&p);
+	tell_change(out, &change);
 	return r;
 }
 
@@ -119,48 +167,85 @@ rename_to_free(const struct place *from, const struct place *to)
 	return rename_at(from->folder, from->name, to->folder, to->name, 0) < 0 ? -errno : 0;
 }
 
+/* Takes the place of a file, of which a version may be kept. */
+static int
+rename_over(struct agent *agent, const struct place *from, const struct place *to,
+	    struct change *change)
+{
+	struct stat st;
+
+	if (fstatat(to->folder, to->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	int r = retain_check_name(agent, to->folder, to->name, &st);
+	if (r == 0 && S_ISREG(st.st_mode))
+		r = version_keep(agent, to->folder, to->name, false, change);
+	/* A version is another name of it. */
+	if (r == 0 && fstatat(to->folder, to->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		r = -errno;
+	if (r == 0 && rename_at(from->folder, from->name, to->folder, to->name, 0) < 0)
+		r = -errno;
+	if (r == 0)
+		change_gone(change, &st);
+	return r;
+}
+
 /*
  * A folder replaces nothing, and the kernel lets nothing else replace a folder.  To replace a file
  * is to overwrite it, and takes that right.
  */
 static int
-rename_place(const struct agent *agent, const struct place *from, const struct place *to,
-	     bool replace)
+rename_place(struct agent *agent, const struct place *from, const struct place *to, bool replace,
+	     struct change *change)
 {
-	struct stat st;
-	int r = rename_to_free(from, to);
+	struct stat st, there;
 
+	if (fstatat(from->folder, from->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	int r = retain_check_name(agent, from->folder, from->name, &st);
+	if (r == 0)
+		r = retain_check_new(agent, to->folder, to->name, S_ISLNK(st.st_mode));
+	if (r == 0)
+		r = rename_to_free(from, to);
 	if (r != -EEXIST || !replace)
 		return r;
 	if (!agent_may(agent, RIGHT(overwrite)))
 		return -EACCES;
-	if (fstatat(from->folder, from->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return -errno;
 	if (S_ISDIR(st.st_mode))
 		return -EEXIST;
-	return rename_at(from->folder, from->name, to->folder, to->name, 0) < 0 ? -errno : 0;
+	if (fstatat(to->folder, to->name, &there, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	/* The kernel would leave both names of one file as they are, and so nothing is replaced. */
+	if (there.st_ino == st.st_ino && there.st_dev == st.st_dev)
+		return 0;
+	return rename_over(agent, from, to, change);
 }
 
 int
 do_rename(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
 {
+	struct change change = {0};
 	struct place from, to;
 	int r = place_init(&from, agent, in->f_rename.from);
 
-	(void)out;
 	(void)scratch;
 	if (r < 0)
 		return r;
 	r = place_init(&to, agent, in->f_rename.to);
 	if (r == 0) {
-		r = rename_place(agent, &from, &to, in->f_rename.replace != 0);
+		int hold = hold_take(agent);
+		r = rename_place(agent, &from, &to, in->f_rename.replace != 0, &change);
+		hold_release(agent, &hold);
 		place_deinit(&to);
 	}
 	place_deinit(&from);
+	tell_change(out, &change);
 	return r;
 }
 
-/* Opens a regular file or a folder without touching it (O_PATH). */
+/*
+ * Opens a regular file or a folder that may be changed, without touching it (O_PATH).  The caller
+ * has the hold.
+ */
 static int
 open_to_change(const struct agent *agent, struct slice path, struct stat *st)
 {
@@ -171,6 +256,9 @@ open_to_change(const struct agent *agent, struct slice path, struct stat *st)
 	int r = fstat(fd, st) < 0                              ? -errno
 		: S_ISREG(st->st_mode) || S_ISDIR(st->st_mode) ? 0
 							       : -EPERM;
+	if (r == 0)
+		r = S_ISDIR(st->st_mode) ? retain_check_tree(agent, fd)
+					 : retain_check(agent, path, st);
 	if (r < 0)
 		fd_close(&fd);
 	return r < 0 ? r : fd;
@@ -193,15 +281,12 @@ open_again(const struct agent *agent, struct slice path, const struct stat *st)
 	return fd;
 }
 
-int
-do_chmod(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
+static int
+change_mode(const struct agent *agent, const struct f_chmod *f)
 {
-	const struct f_chmod *f = &in->f_chmod;
 	struct stat st;
 	int fd = open_to_change(agent, f->path, &st);
 
-	(void)out;
-	(void)scratch;
 	if (fd < 0)
 		return fd;
 	/* No client makes a program that acts as its owner; a folder keeps what it hands down. */
@@ -215,6 +300,18 @@ do_chmod(struct agent *agent, const struct message *in, struct message *out, str
 		return fd;
 	r = fchmod(fd, mode) < 0 ? -errno : 0;
 	fd_close(&fd);
+	return r;
+}
+
+int
+do_chmod(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
+{
+	int hold = hold_take(agent);
+	int r = change_mode(agent, &in->f_chmod);
+
+	(void)out;
+	(void)scratch;
+	hold_release(agent, &hold);
 	return r;
 }
 
@@ -248,26 +345,24 @@ do_chgrp(struct agent *agent, const struct message *in, struct message *out, str
 	(void)scratch;
 	if (r < 0)
 		return r;
+	int hold = hold_take(agent);
 	int fd = open_to_change(agent, in->f_chgrp.path, &st);
 	if (fd < 0)
-		return fd;
-	r = fchownat(fd, "", (uid_t)-1, gid, AT_EMPTY_PATH) < 0 ? -errno : 0;
+		r = fd;
+	else if (fchownat(fd, "", (uid_t)-1, gid, AT_EMPTY_PATH) < 0)
+		r = -errno;
 	fd_close(&fd);
+	hold_release(agent, &hold);
 	return r;
 }
 
-int
-do_utime(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
+static int
+change_time(const struct agent *agent, const struct f_utime *f)
 {
-	const struct f_utime *f = &in->f_utime;
 	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {f->seconds, f->nanoseconds}};
 	struct stat st;
-
-	(void)out;
-	(void)scratch;
-	if (f->nanoseconds > 999999999)
-		return -EINVAL;
 	int fd = open_to_change(agent, f->path, &st);
+
 	if (fd < 0)
 		return fd;
 	int r = utimensat(fd, "", times, AT_EMPTY_PATH) < 0 ? -errno : 0;
@@ -280,6 +375,19 @@ do_utime(struct agent *agent, const struct message *in, struct message *out, str
 		return fd;
 	r = futimens(fd, times) < 0 ? -errno : 0;
 	fd_close(&fd);
+	return r;
+}
+
+int
+do_utime(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
+{
+	(void)out;
+	(void)scratch;
+	if (in->f_utime.nanoseconds > 999999999)
+		return -EINVAL;
+	int hold = hold_take(agent);
+	int r = change_time(agent, &in->f_utime);
+	hold_release(agent, &hold);
 	return r;
 }
 
@@ -350,8 +458,13 @@ do_symlink(struct agent *agent, const struct message *in, struct message *out, s
 	r = depth_of(agent, p.folder);
 	if (r >= 0)
 		r = add_target(scratch, in->f_symlink.target, r);
-	if (r == 0)
-		r = symlinkat(scratch->data, p.folder, p.name) < 0 ? -errno : 0;
+	if (r == 0) {
+		int hold = hold_take(agent);
+		r = retain_check_new(agent, p.folder, p.name, true);
+		if (r == 0)
+			r = symlinkat(scratch->data, p.folder, p.name) < 0 ? -errno : 0;
+		hold_release(agent, &hold);
+	}
 	place_deinit(&p);
 	return r;
 }

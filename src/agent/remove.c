@@ -5,11 +5,11 @@
  * Removing a folder with all that is in it.  Two descriptors are open, whatever the depth (attack
  * E07): the way down is remembered as a row a level, and each step back up through ".." must end
  * where the way down came from. No link is followed and no mount is entered.  A hidden name is not
- * removed, so its folder stays.
+ * removed, so its folder stays; nor is a part that is written.
  *
  * Landlock looks at every folder above at each call, so a deep tree would take the square of its
  * depth.  What lies deeper than HOIST_DEPTH is moved to the top of the tree first: it is to be
- * removed anyway.
+ * removed anyway.  Not so under a retention: a file may be completed in there meanwhile.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -24,8 +24,13 @@
 
 #include "agent.h"
 #include "folder.h"
+#include "hold.h"
+#include "part.h"
+#include "retain.h"
 
-#define DEPTH_MAX   100000
+#define DEPTH_MAX 100000
+/* Where nothing is moved to the top. */
+#define DEPTH_HELD  4096
 #define HOIST_DEPTH 128
 
 struct level {
@@ -35,7 +40,8 @@ struct level {
 };
 
 struct walk {
-	const struct agent *agent;
+	struct agent *agent;
+	struct change *change;
 	struct folder folder; /* the deepest */
 	int top;              /* the one to be removed */
 	unsigned hoisted;     /* how many folders were moved there */
@@ -84,9 +90,11 @@ go_down(struct walk *w, struct slice name)
 {
 	struct stat st;
 
-	if (w->depth == HOIST_DEPTH && hoist(w, name))
+	const bool held = retain_is_set(w->agent);
+
+	if (w->depth == HOIST_DEPTH && !held && hoist(w, name))
 		return 0;
-	if (w->depth == DEPTH_MAX)
+	if (w->depth == (held ? DEPTH_HELD : DEPTH_MAX))
 		return -ELOOP;
 	if (w->depth == w->room) {
 		size_t room = w->room ? w->room * 2 : 16;
@@ -132,22 +140,43 @@ go_up(struct walk *w)
 	return 0;
 }
 
+/* Removes a name that may be one of a folder: -EISDIR then. */
+static int
+remove_name(struct walk *w, const char *name)
+{
+	struct stat st;
+	int hold = hold_take(w->agent);
+	int r = fstatat(w->folder.fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+
+	if (r == 0 && S_ISDIR(st.st_mode))
+		r = -EISDIR;
+	if (r == 0)
+		r = retain_check_name(w->agent, w->folder.fd, name, &st);
+	if (r == 0 && unlinkat(w->folder.fd, name, 0) < 0)
+		r = -errno;
+	if (r == 0)
+		change_gone(w->change, &st);
+	hold_release(w->agent, &hold);
+	return r == -ENOENT ? 0 : r;
+}
+
 /* Removes one name, or goes down into it. */
 static int
 remove_item(struct walk *w, const struct folder_item *item)
 {
+	int part = -1, r = -EISDIR;
+
 	if (agent_hides(w->agent, item->name))
 		return -ENOTEMPTY;
-	if (item->type != DT_DIR) {
-		if (unlinkat(w->folder.fd, item->name.p, 0) == 0 || errno == ENOENT)
-			return 0;
-		if (errno != EISDIR && errno != EPERM)
-			return -errno;
-		/* A file system may not tell types; POSIX has EPERM for a folder. */
-		if (item->type != DT_UNKNOWN)
-			return -errno;
+	if (part_is_name(item->name)) {
+		part = part_open_idle(w->folder.fd, item->name.p);
+		if (part == -EBUSY)
+			return part;
 	}
-	return go_down(w, item->name);
+	if (item->type != DT_DIR)
+		r = remove_name(w, item->name.p);
+	fd_close(&part);
+	return r == -EISDIR ? go_down(w, item->name) : r;
 }
 
 /* Begins once more with what was moved to the top. */
@@ -183,9 +212,9 @@ empty(struct walk *w)
 }
 
 int
-remove_tree(const struct agent *agent, int parent, const char *name)
+remove_tree(struct agent *agent, int parent, const char *name, struct change *change)
 {
-	struct walk w = {.agent = agent, .top = -1};
+	struct walk w = {.agent = agent, .change = change, .top = -1};
 	struct stat st;
 
 	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -197,6 +226,9 @@ remove_tree(const struct agent *agent, int parent, const char *name)
 	int r = folder_init(&w.folder, fd);
 	if (r == 0)
 		r = w.top = open_folder(&w, fd, ".");
+	/* Rather nothing than a half, where something must stay. */
+	if (r >= 0)
+		r = retain_check_tree(agent, w.top);
 	if (r >= 0)
 		r = empty(&w);
 	folder_deinit(&w.folder);

@@ -2,12 +2,12 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * Retention: a completed file must stay as it is until its time and that of the option retain have
- * passed.  Completed is every regular file that has its name; a staged part is not.
+ * Retention: a completed file must stay as it is until its own time plus that of its rule (rule.h)
+ * has passed.  Completed is every regular file that has its name; a staged part is not.
  *
- * A rule's folder means what is in it in truth, by whatever way of symbolic links a client came: so
- * the questions are about a folder's descriptor.  A file with several names is held by the longest
- * of all rules, because its other names can't be found.
+ * A file is where it is in truth, by whatever way of links a client came: so the questions are
+ * about a folder's descriptor.  A file with several names is held by the longest of all rules,
+ * because its other names can't be found.
  *
  * Each answer holds as long as the caller keeps the hold (hold.h).  0; -EPERM where it must stay;
  * or another negative errno where that can't be known, and then it must stay as well.
@@ -31,24 +31,25 @@ int retain_check_in(const struct agent *agent, int folder, const struct stat *st
 /* The file with these facts, which that virtual path leads to, perhaps through a link. */
 int retain_check(const struct agent *agent, struct slice path, const struct stat *st);
 
-/*
- * What has that name in that folder, before it is renamed, removed or changed: a file; a folder
- * with all that is in it; or a name on the way to a rule's folder, which must stay as well.
- */
-int retain_check_name(const struct agent *agent, int folder, const char *name);
-
-/* A folder itself, before its mode or group is changed: what is in it. */
+/* A folder, before its mode or group is changed: all that is in it. */
 int retain_check_tree(const struct agent *agent, int folder);
 
 /*
- * A name that a link or something that was renamed is to have: not one on the way to a rule's
- * folder, which would lead elsewhere then.
+ * What has that name in that folder, before it is renamed or removed: a file; a folder with all
+ * that is in it; or any name on the way to a rule's folder.  *st: its own facts.
  */
-int retain_check_new(const struct agent *agent, int folder, const char *name);
+int retain_check_name(const struct agent *agent, int folder, const char *name,
+		      const struct stat *st);
 
 /*
- * A path that is to be written: what it names as below a rule's folder must be there in truth, not
- * behind a link.
+ * A name that a link or something that was renamed is to have: not one on the way to a rule's
+ * folder, which would lead elsewhere then; and a link not in such a folder.
+ */
+int retain_check_new(const struct agent *agent, int folder, const char *name, bool is_link);
+
+/*
+ * A path that is to be written or completed: what it names as below a rule's folder must be there
+ * in truth, not behind a link.
  */
 int retain_check_way(const struct agent *agent, struct slice path);
 

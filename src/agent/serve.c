@@ -112,10 +112,9 @@ answer(struct server *s, const struct message *in)
 	int r = check(s->agent, request, in);
 	if (r == 0)
 		r = request->handler(s->agent, in, &out, &s->scratch);
-	if (r < 0) {
+	/* What was counted until then stays in the answer. */
+	if (r < 0)
 		fd_close(&out.fd);
-		out = (struct message){.id = request->answer, .fd = -1};
-	}
 	const uint32_t error = (uint32_t)-r;
 	copy_u32(&out, request->answer_id, (const char *)in + request->id);
 	copy_u32(&out, request->answer_error, &error);

@@ -130,6 +130,13 @@ jail_open_at(int folder, const char *name, int flags, mode_t mode)
 	return open_with(folder, name, flags, mode, 0);
 }
 
+int
+jail_open_same(int folder, const char *name)
+{
+	return open_with(folder, name, O_RDONLY | O_DIRECTORY, 0,
+			 RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS);
+}
+
 static int
 open_terminated(int root, const char *path, int flags, mode_t mode)
 {

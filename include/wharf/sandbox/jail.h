@@ -46,4 +46,10 @@ int jail_parent(int root, struct slice path, struct slice *base);
  */
 int jail_open_at(int folder, const char *name, int flags, mode_t mode);
 
+/*
+ * Opens a folder of a folder to read, where it is no link (-ELOOP) and no other mount (-EXDEV).  A
+ * descriptor or a negative errno.
+ */
+int jail_open_same(int folder, const char *name);
+
 #endif
