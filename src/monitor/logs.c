@@ -13,6 +13,7 @@
 
 #include "agent.h"
 #include "auth.h"
+#include "ledger.h"
 #include "logs.h"
 #include "worker.h"
 
@@ -86,6 +87,7 @@ logs_reopen(struct monitor *m)
 		workers_pass(m, MSG_W_LOG, fd);
 		auths_pass_log(m, fd);
 		agents_pass_log(m, fd);
+		ledger_pass_log(m, fd);
 	}
 	fd = *s->xferlog ? open_file(s->xferlog) : -1;
 	if (fd >= 0) {

@@ -25,6 +25,7 @@
 
 #include "auth.h"
 #include "hosts.h"
+#include "ledger.h"
 #include "listener.h"
 #include "logs.h"
 #include "monitor.h"
@@ -275,6 +276,8 @@ start(struct monitor *m)
 	if (r == 0)
 		r = world_empty_directory(m);
 	if (r == 0)
+		r = ledger_open(m);
+	if (r == 0)
 		r = listeners_open(m);
 	if (r == 0)
 		r = init_loop(m);
@@ -282,6 +285,8 @@ start(struct monitor *m)
 	if (r == 0)
 		r = confine(m);
 	if (r == 0)
+		r = ledger_start(m);
+	if (r == 0 && !m->draining)
 		r = workers_start(m);
 	if (r == 0 && monitor_has_source(m, WORD_source_users))
 		auth_watch_users(m);
@@ -301,12 +306,13 @@ serve(struct monitor *m)
 	LOG(INFO, "starting", LOG_STR("version", WHARF_VERSION),
 	    LOG_STR("as", m->as_root ? "root" : "an ordinary user"));
 	int r = start(m);
-	if (r == 0)
+	if (r == 0 && !m->draining)
 		uv_run(&m->loop, UV_RUN_DEFAULT);
-	else
+	else if (r < 0)
 		LOG(ERROR, "the daemon cannot start", LOG_ERRNO(r));
 	if (m->loop_made)
 		monitor_end(m);
+	ledger_free(m);
 	LOG(INFO, "ended", LOG_NUM("status", r < 0 ? EX_OSERR : m->status));
 	return r < 0 ? EX_OSERR : m->status;
 }

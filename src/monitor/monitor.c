@@ -10,6 +10,7 @@
 
 #include "agent.h"
 #include "auth.h"
+#include "ledger.h"
 #include "listener.h"
 #include "logs.h"
 #include "monitor.h"
@@ -113,14 +114,27 @@ on_tick(uv_timer_t *timer)
 	(void)timer;
 }
 
-/* Runs the loop until all children are reaped, or the time is over. */
+/* Runs the loop until no more than so many children are left to be reaped, or the time is over. */
 static void
-await_children(struct monitor *m, uint64_t ms)
+await_children(struct monitor *m, unsigned most, uint64_t ms)
 {
 	uint64_t until = uv_now(&m->loop) + ms;
 
-	while (m->children && uv_now(&m->loop) < until)
+	while (HASH_COUNT(m->children) > most && uv_now(&m->loop) < until)
 		uv_run(&m->loop, UV_RUN_ONCE);
+}
+
+static void
+kill_children(struct monitor *m)
+{
+	struct peer *p, *next;
+
+	HASH_ITER (hh, m->children, p, next) {
+		LOG(WARNING, "a process did not leave and is killed",
+		    LOG_STR("role", p->class->name), LOG_NUM("pid", p->pid));
+		kill(p->pid, SIGKILL);
+	}
+	await_children(m, 0, 1000);
 }
 
 static void
@@ -134,8 +148,6 @@ close_handle(uv_handle_t *handle, void *data)
 void
 monitor_end(struct monitor *m)
 {
-	struct peer *p, *next;
-
 	m->draining = true;
 	listeners_close(m);
 	agents_end(m);
@@ -147,13 +159,11 @@ monitor_end(struct monitor *m)
 	for (size_t i = 0; i < m->n_workers; i++)
 		if (m->workers[i].peer.pid)
 			kill(m->workers[i].peer.pid, SIGKILL);
-	await_children(m, 3000);
-	HASH_ITER (hh, m->children, p, next) {
-		LOG(WARNING, "a process did not leave and is killed",
-		    LOG_STR("role", p->class->name), LOG_NUM("pid", p->pid));
-		kill(p->pid, SIGKILL);
-	}
-	await_children(m, 1000);
+	await_children(m, ledger_lives(m), 3000);
+	/* The last one: it takes what all others have written. */
+	ledger_end(m);
+	await_children(m, 0, 3000);
+	kill_children(m);
 	uv_walk(&m->loop, close_handle, NULL);
 	uv_run(&m->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&m->loop);

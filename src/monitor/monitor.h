@@ -20,6 +20,7 @@
 
 struct agent;
 struct hosts;
+struct ledger;
 struct listener;
 struct peer;
 struct worker;
@@ -62,6 +63,8 @@ struct monitor {
 	uint32_t last_agent;
 
 	struct peer *children; /* by pid */
+
+	struct ledger *ledger;
 
 	struct hosts *hosts; /* NULL where no host has a certificate */
 	uv_timer_t hosts_watch;

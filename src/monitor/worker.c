@@ -16,6 +16,7 @@
 #include "agent.h"
 #include "auth.h"
 #include "hosts.h"
+#include "ledger.h"
 #include "listener.h"
 #include "login.h"
 #include "worker.h"
@@ -64,6 +65,7 @@ on_ready(struct peer *p, const struct message *msg)
 	p->wire.phase = WIRE_SERVING;
 	w->state = WORKER_SERVING;
 	w->served = true;
+	ledger_connect(w);
 	if (monitor_has_source(w->monitor, WORD_source_users))
 		auth_connect(w);
 	else
@@ -293,6 +295,8 @@ tell(struct worker *w)
 	if (r == 0 && m->xferlog_fd >= 0)
 		r = peer_send(&w->peer,
 			      &(struct message){.id = MSG_W_XFERLOG, .fd = m->xferlog_fd});
+	if (r == 0)
+		r = ledger_start_worker(w);
 	for (size_t i = 0; r == 0 && i < m->n_listeners; i++)
 		r = send_listener(w, i);
 	if (r == 0)

@@ -86,8 +86,9 @@ enum roles {
 	USERS = SANDBOX_USERS,
 	PAM = SANDBOX_PAM,
 	AGENT = SANDBOX_AGENT,
-	ANY = MONITOR | WORKER | USERS | PAM | AGENT,
-	START = 32,
+	LEDGER = SANDBOX_LEDGER,
+	ANY = MONITOR | WORKER | USERS | PAM | AGENT | LEDGER,
+	START = 64,
 };
 
 #define NAMESPACES                                                                     \

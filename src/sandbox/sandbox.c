@@ -195,6 +195,30 @@ sandbox_users(bool as_root, bool confined, uint32_t uid, uint32_t gid, struct pr
 	return r == 0 ? prove(got) : r;
 }
 
+int
+sandbox_ledger(bool as_root, bool confined, uint32_t uid, uint32_t gid, const char *folder,
+	       struct protections *got)
+{
+	const struct identity who = {uid, gid, NULL, 0};
+	int r = begin(got);
+
+	if (r == 0)
+		r = as_root ? become(got, &who, NULL, 0)
+			    : step(got, "parent", identity_die_with_parent());
+	if (r == 0)
+		r = drop_caps(got, NULL, 0);
+	if (r == 0)
+		r = prove(got);
+	if (r == 0 && confined) {
+		int fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		r = fd < 0 ? step(got, "state folder", -errno) : landlock(got, fd, CONFINE_WRITE);
+		fd_close(&fd);
+	}
+	if (r == 0 && confined)
+		r = seccomp(got, SANDBOX_LEDGER);
+	return r == 0 ? prove(got) : r;
+}
+
 /* For those who stay who they are and start others. */
 static int
 stay(enum sandbox_role role, bool confined, const cap_value_t *keep, size_t n,

@@ -85,6 +85,9 @@ take_message(struct start *start, struct wire *wire, struct message *m)
 	case MSG_W_XFERLOG:
 		worker_set_xferlog(&worker, m->fd);
 		return 0;
+	case MSG_W_SPOOL:
+		fd_close(&m->fd);
+		return 0;
 	case MSG_W_HOST:
 	case MSG_W_HOST_FILE:
 	case MSG_W_HOST_END:

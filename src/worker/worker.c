@@ -196,6 +196,13 @@ on_refused(struct worker *w, struct message *m)
 }
 
 static void
+on_ledger(struct worker *w, struct message *m)
+{
+	(void)w;
+	fd_close(&m->fd);
+}
+
+static void
 on_active(struct worker *w, struct message *m)
 {
 	struct session *s = worker_find(w, m->w_active.session);
@@ -269,7 +276,7 @@ static void (*const handlers[MSG_COUNT])(struct worker *, struct message *) = {
 	[MSG_W_AGENT] = on_agent,   [MSG_W_LOGIN] = on_login,     [MSG_W_REFUSED] = on_refused,
 	[MSG_W_ACTIVE] = on_active, [MSG_W_LOG] = on_log,         [MSG_W_XFERLOG] = on_xferlog,
 	[MSG_W_DRAIN] = on_drain,   [MSG_W_HOST] = on_host,       [MSG_W_HOST_FILE] = on_host,
-	[MSG_W_HOST_END] = on_host,
+	[MSG_W_HOST_END] = on_host, [MSG_W_LEDGER] = on_ledger,
 };
 
 static void

@@ -2,9 +2,9 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * Stands in for wharfd-worker and wharfd-agent, by the name it was started under, to try the
- *monitor and the auth process alone.  As a worker it does what its client says, a line each, and
- *answers with lines:
+ * Stands in for wharfd-worker, wharfd-agent and wharfd-ledger, by the name it was started under, to
+ *try the monitor and the auth process alone.  As a worker it does what its client says, a line
+ *each, and answers with lines:
  *
  *	users NAME SECRET | users-certificate NAME | pam NAME SECRET | pam-ask NAME |
  *	pam-certificate NAME | secret TEXT | anonymous | active |
@@ -300,6 +300,15 @@ on_monitor(void)
 		wire_send(&monitor, &(struct message){.id = MSG_M_READY, .fd = -1});
 		monitor.phase = WIRE_SERVING;
 		break;
+	case MSG_W_SPOOL:
+		dprintf(2, "fake worker %u: spool %d\n", worker_number,
+			write(m.fd, "spooled\n", 8) == 8);
+		fd_close(&m.fd);
+		break;
+	case MSG_W_LEDGER:
+		dprintf(2, "fake worker %u: ledger\n", worker_number);
+		fd_close(&m.fd);
+		break;
 	case MSG_W_AUTH:
 		wire_deinit(&users);
 		wire_init(&users, m.fd, WIRE_WORKER, WIRE_AUTH);
@@ -426,15 +435,43 @@ agent(void)
 		;
 }
 
+/* Takes what it is sent until the monitor is gone. */
+static void
+ledger(void)
+{
+	struct message m;
+
+	if (wire_recv(&monitor, &m) != 0 || m.id != MSG_K_START)
+		exit(3);
+	dprintf(2, "fake ledger: uid=%u alone=%u\n", m.k_start.uid, m.k_start.alone);
+	wire_send(&monitor, &(struct message){.id = MSG_K_READY, .fd = -1});
+	monitor.phase = WIRE_SERVING;
+	while (wire_recv(&monitor, &m) == 0) {
+		if (m.id == MSG_K_CHANNEL)
+			dprintf(2, "fake ledger: channel of worker %u\n", m.k_channel.worker);
+		if (m.id == MSG_K_LOG)
+			dup2(m.fd, 2);
+		fd_close(&m.fd);
+	}
+	dprintf(2, "fake ledger: the end\n");
+}
+
 int
 main(int argc, char **argv)
 {
 	bool is_worker = argc > 0 && strcmp(argv[0], "wharfd-worker") == 0;
+	bool is_ledger = argc > 0 && strcmp(argv[0], "wharfd-ledger") == 0;
 
 	identity_die_with_parent();
-	wire_init(&monitor, 3, is_worker ? WIRE_WORKER : WIRE_AGENT, WIRE_MONITOR);
+	wire_init(&monitor, 3,
+		  is_worker   ? WIRE_WORKER
+		  : is_ledger ? WIRE_LEDGER
+			      : WIRE_AGENT,
+		  WIRE_MONITOR);
 	if (is_worker)
 		worker();
+	else if (is_ledger)
+		ledger();
 	else
 		agent();
 	return 0;

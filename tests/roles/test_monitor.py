@@ -57,7 +57,7 @@ class Daemon:
         self.port = port or free_port()
         self.uid = uid
         for source, name in ((sys.argv[1], "wharfd"), (sys.argv[2], "wharfd-auth"), (worker or sys.argv[3], "wharfd-worker"),
-                             (sys.argv[3], "wharfd-agent")):
+                             (sys.argv[3], "wharfd-agent"), (sys.argv[3], "wharfd-ledger")):
             shutil.copy(source, os.path.join(self.folder, name))
         os.mkdir(self.path("home"), 0o755)
         self.log = self.path("log.d/log")

@@ -38,8 +38,9 @@ enum {
 	USERS = SANDBOX_USERS,
 	PAM = SANDBOX_PAM,
 	AGENT = SANDBOX_AGENT,
-	ANY = MONITOR | WORKER | USERS | PAM | AGENT,
-	START = 32,
+	LEDGER = SANDBOX_LEDGER,
+	ANY = MONITOR | WORKER | USERS | PAM | AGENT | LEDGER,
+	START = 64,
 };
 #define SYSCALL(name, roles, reason)                      {#name, roles},
 #define SYSCALL_NEW(name, number, roles, reason)          {#name, roles},
@@ -55,7 +56,7 @@ static const struct {
 /* So many calls at most in the filters of those whom a client's bytes and paths reach. */
 static const struct {
 	unsigned role, most;
-} bounds[] = {{WORKER, 45}, {AGENT, 45}};
+} bounds[] = {{WORKER, 45}, {AGENT, 45}, {LEDGER, 60}};
 
 static bool
 is_first_of(size_t i, unsigned role)
@@ -79,7 +80,9 @@ filters_stay_narrow(void **state)
 	}
 }
 
-#define ALL     (SANDBOX_MONITOR | SANDBOX_WORKER | SANDBOX_USERS | SANDBOX_PAM | SANDBOX_AGENT)
+#define ALL                                                                               \
+	(SANDBOX_MONITOR | SANDBOX_WORKER | SANDBOX_USERS | SANDBOX_PAM | SANDBOX_AGENT | \
+	 SANDBOX_LEDGER)
 #define PARENTS (SANDBOX_MONITOR | SANDBOX_PAM)
 #define KILLED  (-SIGSYS)
 
@@ -205,28 +208,34 @@ static const struct {
 	{"clone3", try_clone3, ALL, ENOSYS},
 	{"an unknown number", try_unknown, ALL, ENOSYS},
 	{"chroot", try_chroot, ALL & ~PARENTS, ENOSYS},
-	{"setuid", try_setuid, SANDBOX_WORKER | SANDBOX_USERS | SANDBOX_AGENT, ENOSYS},
+	{"setuid", try_setuid, SANDBOX_WORKER | SANDBOX_USERS | SANDBOX_AGENT | SANDBOX_LEDGER,
+	 ENOSYS},
 	{"kill", try_kill, ALL & ~PARENTS, ENOSYS},
 	{"fork", try_fork, ALL & ~PARENTS, ENOSYS},
 	{"fork", try_fork, PARENTS, 0},
-	{"a thread", try_thread, ALL, 0},
-	{"socket AF_UNIX", try_socket_unix, SANDBOX_WORKER | SANDBOX_AGENT, ENOSYS},
+	{"a thread", try_thread, ALL & ~SANDBOX_LEDGER, 0},
+	{"a thread", try_thread, SANDBOX_LEDGER, ENOSYS},
+	{"socket AF_UNIX", try_socket_unix, SANDBOX_WORKER | SANDBOX_AGENT | SANDBOX_LEDGER,
+	 ENOSYS},
 	{"socket AF_UNIX", try_socket_unix, SANDBOX_USERS | PARENTS, 0},
 	{"socket AF_INET", try_socket_inet, SANDBOX_MONITOR | SANDBOX_WORKER, 0},
-	{"socket AF_INET", try_socket_inet, SANDBOX_AGENT, ENOSYS},
+	{"socket AF_INET", try_socket_inet, SANDBOX_AGENT | SANDBOX_LEDGER, ENOSYS},
 	{"socket AF_INET", try_socket_inet, SANDBOX_PAM | SANDBOX_USERS, EAFNOSUPPORT},
 	{"socket AF_INET6", try_socket_inet6, SANDBOX_WORKER, 0},
-	{"socket AF_NETLINK", try_socket_netlink, SANDBOX_WORKER | SANDBOX_AGENT, ENOSYS},
+	{"socket AF_NETLINK", try_socket_netlink, SANDBOX_WORKER | SANDBOX_AGENT | SANDBOX_LEDGER,
+	 ENOSYS},
 	{"socket AF_NETLINK", try_socket_netlink, SANDBOX_USERS | PARENTS, EAFNOSUPPORT},
-	{"socket AF_PACKET", try_socket_packet, SANDBOX_WORKER | SANDBOX_AGENT, ENOSYS},
+	{"socket AF_PACKET", try_socket_packet, SANDBOX_WORKER | SANDBOX_AGENT | SANDBOX_LEDGER,
+	 ENOSYS},
 	{"mmap", try_mmap, ALL, 0},
-	{"mmap to run", try_mmap_exec, SANDBOX_WORKER | SANDBOX_AGENT, ENOSYS},
+	{"mmap to run", try_mmap_exec, SANDBOX_WORKER | SANDBOX_AGENT | SANDBOX_LEDGER, ENOSYS},
 	{"mmap to run", try_mmap_exec, SANDBOX_USERS | PARENTS, 0},
-	{"mprotect to run", try_mprotect_exec, SANDBOX_WORKER | SANDBOX_AGENT, ENOSYS},
+	{"mprotect to run", try_mprotect_exec, SANDBOX_WORKER | SANDBOX_AGENT | SANDBOX_LEDGER,
+	 ENOSYS},
 	/* Without it every file would be taken for one that may hang, and none sent by sendfile. */
 	{"fstatfs", try_fstatfs, SANDBOX_WORKER | SANDBOX_AGENT, 0},
 	{"openat2", try_openat2, SANDBOX_AGENT | PARENTS, 0},
-	{"openat2", try_openat2, SANDBOX_WORKER | SANDBOX_USERS, ENOSYS},
+	{"openat2", try_openat2, SANDBOX_WORKER | SANDBOX_USERS | SANDBOX_LEDGER, ENOSYS},
 };
 
 static void
@@ -236,7 +245,7 @@ filters_hold(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
-		for (unsigned role = 1; role <= SANDBOX_AGENT; role <<= 1) {
+		for (unsigned role = 1; role <= SANDBOX_LEDGER; role <<= 1) {
 			if (!(tries[i].roles & role))
 				continue;
 			int end = try_confined((enum sandbox_role)role, tries[i].fn);
@@ -265,7 +274,7 @@ static void
 foreign_architectures_end_the_process(void **state)
 {
 	(void)state;
-	for (unsigned role = 1; role <= SANDBOX_AGENT; role <<= 1) {
+	for (unsigned role = 1; role <= SANDBOX_LEDGER; role <<= 1) {
 		int end = try_confined((enum sandbox_role)role, try_i386);
 		/* A kernel without them ends it too. */
 		assert_true(end == KILLED || end == -SIGSEGV);

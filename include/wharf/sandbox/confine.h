@@ -21,6 +21,7 @@ enum sandbox_role {
 	SANDBOX_USERS = 4, /* auth for the users file */
 	SANDBOX_PAM = 8,   /* auth for PAM, and the agent that is its child */
 	SANDBOX_AGENT = 16,
+	SANDBOX_LEDGER = 32,
 };
 
 /* What Landlock leaves. */
@@ -36,7 +37,8 @@ int confine_landlock(int root, enum confine_access access);
 
 /*
  * Puts the role's filter on all threads.  Needs no_new_privs.  Returns 0 or a negative errno.  In
- * the worker and the agent no memory becomes executable from here on, and clone makes only threads.
+ * the worker, the agent and the ledger no memory becomes executable from here on, and clone makes
+ * only threads, in the ledger none.
  */
 int confine_seccomp(enum sandbox_role role);
 

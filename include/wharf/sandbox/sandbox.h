@@ -64,6 +64,13 @@ int sandbox_agent(const struct sandbox_agent *want, struct protections *got);
 int sandbox_users(bool as_root, bool confined, uint32_t uid, uint32_t gid, struct protections *got);
 
 /*
+ * The ledger: an ordinary user who has one folder, with what is in it, and the channels that he is
+ * sent.
+ */
+int sandbox_ledger(bool as_root, bool confined, uint32_t uid, uint32_t gid, const char *folder,
+		   struct protections *got);
+
+/*
  * The auth process of PAM: it stays who it is.  keep: the capabilities that it and its agent need;
  * an agent of its own needs CAP_SETUID, CAP_SETGID, CAP_SYS_CHROOT and CAP_SETPCAP.
  */

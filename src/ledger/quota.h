@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/*
+ * Quotas: what the files of each user take, what is reserved on top of it, and who waits until it
+ * is known.  It does no I/O but by the calls that its owner gives it.
+ *
+ * A tally is known when the user's files were counted (Q_SCAN) and every change since was told.  It
+ * is unsure when a change may have been missed: then the files are counted anew before the next
+ * question is answered, but not while an upload of the user runs, since nobody can tell how much of
+ * what it has written is counted.  So long it goes by what is known, and what a lost worker had
+ * reserved stays counted: the tally may be too high, never too low.
+ *
+ * A peer is a channel to a worker, by a number that is never used again.  Times are milliseconds
+ * since 1970.
+ */
+#ifndef WHARF_LEDGER_QUOTA_H
+#define WHARF_LEDGER_QUOTA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <wharf/base/slice.h>
+#include <wharf/wire/wire.h>
+
+#include "store.h"
+
+struct quota_user;
+
+struct quota_calls {
+	/* The row of the user, or STORE_NONE, or a negative errno. */
+	int (*load)(void *owner, struct slice user, struct quota_row *row);
+	/* Writes the row, on the disk when it returns.  0 or a negative errno. */
+	int (*save)(void *owner, struct slice user, const struct quota_row *row);
+	void (*send)(void *owner, uint64_t peer, const struct message *m);
+};
+
+struct quotas {
+	const struct quota_calls *calls;
+	void *owner;
+	struct quota_user *users;
+};
+
+void quotas_init(struct quotas *q, const struct quota_calls *calls, void *owner);
+void quotas_deinit(struct quotas *q);
+
+/*
+ * A message Q_* of a worker.  again: it may be about a session that began before this process did.
+ * Returns 0, or a negative errno: the peer did what it must not, and is to be ended.
+ */
+int quotas_take(struct quotas *q, uint64_t peer, const struct message *m, bool again, int64_t now);
+/* K_FREED. */
+void quotas_freed(struct quotas *q, const struct k_freed *freed);
+/* The worker is gone, with its sessions and reservations. */
+void quotas_lose(struct quotas *q, uint64_t peer);
+
+/* Whether a row has changed since it was saved. */
+bool quotas_dirty(const struct quotas *q);
+/*
+ * Saves the rows that have changed by `save`, in its owner's transaction; then, when that was
+ * committed, quotas_saved(), which also forgets users without a session.  0 or the first error.
+ */
+int quotas_save(struct quotas *q,
+		int (*save)(void *owner, struct slice user, const struct quota_row *row));
+void quotas_saved(struct quotas *q);
+/* The rows were lost: they are all to be saved. */
+void quotas_rewrite(struct quotas *q);
+
+#endif

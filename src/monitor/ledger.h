@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/*
+ * The ledger's process and the folder that it works in.  It begins before the workers and ends
+ * after them, so that it has all that they wrote; one that ends in between is started again.
+ */
+#ifndef WHARF_MONITOR_LEDGER_H
+#define WHARF_MONITOR_LEDGER_H
+
+#include <wharf/base/slice.h>
+
+#include "monitor.h"
+
+struct worker;
+
+/*
+ * Makes state_directory where it is missing, and opens the journal's spool.  As root the folder is
+ * root's, with the group of run_as and mode 1770: the ledger makes its files in it, and can't touch
+ * root's.  Without root it is 0750.  Returns 0 or a negative errno, which was logged.
+ */
+int ledger_open(struct monitor *m);
+/* Starts the process, and returns when it serves or has failed; it is tried again then.  Returns 0,
+ * or a negative errno when it can't be. */
+int ledger_start(struct monitor *m);
+/* A worker's process starts: hands it the spool, where there is a journal.  0 or a negative errno.
+ */
+int ledger_start_worker(struct worker *w);
+/* Joins a worker and the ledger by a channel, where both are ready. */
+void ledger_connect(struct worker *w);
+/* Hands a copy of fd to it: K_LOG. */
+void ledger_pass_log(struct monitor *m, int fd);
+/* A sweep has removed so much of what the user had. */
+void ledger_freed(struct monitor *m, struct slice user, uint64_t bytes, uint64_t files);
+
+/* Whether the process lives, reaped or not. */
+bool ledger_lives(const struct monitor *m);
+/* Lets it write what is left, and end.  The workers have ended. */
+void ledger_end(struct monitor *m);
+/* Frees what ledger_open() made, after the loop ran out. */
+void ledger_free(struct monitor *m);
+
+#endif
