@@ -76,6 +76,12 @@ session_reset(struct ftp_session *s)
 }
 
 void
+ftp_session_end(struct ftp_session *s)
+{
+	s->closing = true;
+}
+
+void
 ftp_session_deinit(struct ftp_session *s)
 {
 	transfer_free(s);

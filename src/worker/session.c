@@ -158,7 +158,7 @@ session_close(struct session *s)
 		return;
 	s->closing = true;
 	/* No line that waits is run any more; a transfer is told how it ended, for the log. */
-	s->ftp.closing = true;
+	ftp_session_end(&s->ftp);
 	if (s->pump)
 		pump_stop(s->pump, TRANSFER_CONTROL_LOST, 0);
 	if (s->due == DUE_TRANSFERRED)

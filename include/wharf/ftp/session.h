@@ -215,7 +215,8 @@ struct ftp_world {
 	 * what is left of it, but `least`), and a file where new_file, which needs no room where
 	 * it is to replace another one.  Answered by ftp_session_reserved(), at once where the
 	 * user has no quota.  The world asks for more by itself while the transfer runs, and
-	 * releases what was not used at its end, or by release() where no transfer came of it.
+	 * releases what was not used at its end.  release() releases what is still reserved, if
+	 * anything is: where no transfer came of it, and after a copy.
 	 */
 	void (*reserve)(struct ftp_session *s, uint64_t bytes, uint64_t least, bool new_file,
 			bool replaces);
@@ -331,12 +332,16 @@ struct ftp_session {
 /*
  * Life.  The settings must hold until ftp_session_logged_in() or the end.  start() sends 220, where
  * tls is implicit after it has asked for TLS.
+ * end() comes before deinit(), while the world can still be told things: no line is answered from
+ * then on, what is prepared of an upload is given back, and one that waits for its commit is
+ * logged.  A transfer that runs is ended by ftp_session_transferred() as ever, before or after it.
  * deinit() frees what the session holds and asks nothing of the world.
  */
 void ftp_session_init(struct ftp_session *s, const struct ftp_world *world,
 		      const struct settings *settings, const struct sockaddr_storage *peer,
 		      const struct sockaddr_storage *local);
 void ftp_session_start(struct ftp_session *s);
+void ftp_session_end(struct ftp_session *s);
 void ftp_session_deinit(struct ftp_session *s);
 
 /*
