@@ -3,8 +3,9 @@
 
 /*
  * Answering workers.  Each channel has a few identical threads that all wait on its socket, so that
- * the kernel is the queue, and one that hangs on a dead disk leaves the others.  What may be asked
- * is the table of requests.
+ * the kernel is the queue, and one that hangs on a dead disk leaves the others.  There are more of
+ * them when none is left to wait: uploads that wait for the disk together share its work, and those
+ * who ask for less do not wait behind them.  What may be asked is the table of requests.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +21,8 @@
 
 #include "agent.h"
 
-#define THREADS     4
+#define THREADS     2  /* of a channel, at first */
+#define THREADS_MAX 32 /* and at most; they stay as long as the channel */
 #define STACK_BYTES (256UL * 1024)
 
 struct request {
@@ -56,12 +58,21 @@ static const struct request requests[MSG_COUNT] = {
 	REQUEST(F_USAGE, f_usage, R_USAGE, r_usage, 0, 0, 0, do_usage),
 };
 
-/* One thread's view of a channel. */
-struct server {
+struct channel {
 	struct agent *agent;
+	int fd;
+	atomic_uint threads; /* the last one frees it */
+	atomic_uint waiting; /* of these, for a request */
+};
+
+/* One thread's view of it. */
+struct server {
+	struct channel *channel;
 	struct wire wire;
 	struct buf scratch;
 };
+
+static void *serve(void *arg);
 
 bool
 agent_hides(const struct agent *agent, struct slice name)
@@ -102,24 +113,88 @@ copy_u32(struct message *out, size_t at, const void *value)
 	memcpy((char *)out + at, value, sizeof(uint32_t));
 }
 
+/* error: what has gone wrong already, or 0.  Takes over in->fd. */
 static int
-answer(struct server *s, const struct message *in)
+answer(struct server *s, struct message *in, int error)
 {
 	const struct request *request = &requests[in->id];
 	struct message out = {.id = request->answer, .fd = -1};
 
 	buf_reset(&s->scratch);
-	int r = check(s->agent, request, in);
+	struct agent *agent = s->channel->agent;
+	int r = error < 0 ? error : check(agent, request, in);
 	if (r == 0)
-		r = request->handler(s->agent, in, &out, &s->scratch);
+		r = request->handler(agent, in, &out, &s->scratch);
 	/* What was counted until then stays in the answer. */
 	if (r < 0)
 		fd_close(&out.fd);
-	const uint32_t error = (uint32_t)-r;
+	/* With it goes its lock, before the worker can ask for the file again. */
+	fd_close(&in->fd);
+	const uint32_t positive = (uint32_t)-r;
 	copy_u32(&out, request->answer_id, (const char *)in + request->id);
-	copy_u32(&out, request->answer_error, &error);
+	copy_u32(&out, request->answer_error, &positive);
 	r = wire_send(&s->wire, &out);
 	fd_close(&out.fd);
+	return r;
+}
+
+/* Takes one more thread into account and starts it.  0 or a negative errno. */
+static int
+start_thread(struct channel *channel)
+{
+	struct server *s = calloc(1, sizeof(*s));
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	if (!s)
+		return -ENOMEM;
+	int own = fcntl(channel->fd, F_DUPFD_CLOEXEC, 0);
+	if (own < 0) {
+		int r = -errno;
+		free(s);
+		return r;
+	}
+	s->channel = channel;
+	wire_init(&s->wire, own, WIRE_AGENT, WIRE_WORKER);
+	s->wire.phase = WIRE_SERVING;
+	atomic_fetch_add(&channel->threads, 1);
+	int r = -pthread_attr_init(&attr);
+	if (r == 0)
+		r = -pthread_attr_setstacksize(&attr, STACK_BYTES);
+	if (r == 0)
+		r = -pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	if (r == 0)
+		r = -pthread_create(&thread, &attr, serve, s);
+	pthread_attr_destroy(&attr);
+	if (r < 0) {
+		atomic_fetch_sub(&channel->threads, 1);
+		wire_deinit(&s->wire);
+		free(s);
+	}
+	return r;
+}
+
+/* The thread, or who has started none, is done with the channel. */
+static void
+leave(struct channel *channel)
+{
+	if (atomic_fetch_sub(&channel->threads, 1) > 1)
+		return;
+	fd_close(&channel->fd);
+	free(channel);
+}
+
+static int
+next_request(struct server *s, struct message *in)
+{
+	struct channel *channel = s->channel;
+
+	atomic_fetch_add(&channel->waiting, 1);
+	const int r = wire_recv(&s->wire, in);
+	/* Where no more can be had, those that there are have to do. */
+	if (atomic_fetch_sub(&channel->waiting, 1) == 1 && r >= 0 && r != WIRE_CLOSED &&
+	    atomic_load(&channel->threads) < THREADS_MAX)
+		(void)start_thread(channel);
 	return r;
 }
 
@@ -131,9 +206,9 @@ serve(void *arg)
 	int r;
 
 	do {
-		r = wire_recv(&s->wire, &in);
-		if (r == 0)
-			r = answer(s, &in);
+		r = next_request(s, &in);
+		if (r == 0 || r == WIRE_FD_LOST)
+			r = answer(s, &in, r == 0 ? 0 : -EMFILE);
 	} while (r == 0);
 	/* Nobody sends by accident what may not be sent: that worker is not to be trusted. */
 	if (r == -EPROTO) {
@@ -142,48 +217,24 @@ serve(void *arg)
 	}
 	wire_deinit(&s->wire);
 	buf_deinit(&s->scratch);
+	leave(s->channel);
 	free(s);
 	return NULL;
-}
-
-static int
-start_thread(struct agent *agent, int fd, const pthread_attr_t *attr)
-{
-	struct server *s = calloc(1, sizeof(*s));
-	pthread_t thread;
-
-	if (!s)
-		return -ENOMEM;
-	int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (own < 0) {
-		int r = -errno;
-		free(s);
-		return r;
-	}
-	s->agent = agent;
-	wire_init(&s->wire, own, WIRE_AGENT, WIRE_WORKER);
-	s->wire.phase = WIRE_SERVING;
-	int r = pthread_create(&thread, attr, serve, s);
-	if (r) {
-		wire_deinit(&s->wire);
-		free(s);
-	}
-	return -r;
 }
 
 int
 serve_channel(struct agent *agent, int fd)
 {
-	pthread_attr_t attr;
-	int r = -pthread_attr_init(&attr);
+	struct channel *channel = calloc(1, sizeof(*channel));
+	int r = 0;
 
-	if (r == 0)
-		r = -pthread_attr_setstacksize(&attr, STACK_BYTES);
-	if (r == 0)
-		r = -pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	if (!channel) {
+		fd_close(&fd);
+		return -ENOMEM;
+	}
+	*channel = (struct channel){.agent = agent, .fd = fd, .threads = 1};
 	for (int i = 0; i < THREADS && r == 0; i++)
-		r = start_thread(agent, fd, &attr);
-	pthread_attr_destroy(&attr);
-	fd_close(&fd);
+		r = start_thread(channel);
+	leave(channel);
 	return r;
 }

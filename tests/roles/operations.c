@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -781,6 +782,41 @@ streams_large_folders(void **state)
 	lists(LIST_NAMES, 0, "/large", "nothing*", "");
 }
 
+/* More requests wait than there are threads at first: for a lock, as for a disk. */
+static void
+answers_beside_those_that_wait(void **state)
+{
+	enum { COUNT = 20 };
+	char name[16], path[17];
+
+	(void)state;
+	settings.quota_files = 1000;
+	assert_int_equal(client_stop(&c), 0);
+	assert_int_equal(client_start(&c, &who, &settings), 0);
+	int lock = openat(inside, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	for (uint32_t i = 0; i < COUNT; i++) {
+		snprintf(name, sizeof(name), "file%u", i);
+		snprintf(path, sizeof(path), "/%s", name);
+		make_file(inside, name, "x");
+		const struct message remove = {
+			.id = MSG_F_UNLINK, .fd = -1, .f_unlink = {100 + i, slice_of(path)}};
+		assert_int_equal(wire_send(&c.worker, &remove), 0);
+	}
+	assert_int_equal(ASK(&c, F_STAT, f_stat, SLICE("/"), 0)->r_stat.id, 7);
+	for (uint32_t i = 0; i < COUNT; i++) {
+		snprintf(name, sizeof(name), "file%u", i);
+		assert_true(is_there(name));
+	}
+	close(lock);
+	for (uint32_t i = 0; i < COUNT; i++) {
+		assert_int_equal(wire_recv(&c.worker, &c.answer), 0);
+		assert_int_equal(c.answer.id, MSG_R_DONE);
+		assert_int_equal(c.answer.r_done.error, 0);
+	}
+	assert_false(is_there("file0"));
+}
+
 static void
 survives_a_worker_and_not_the_monitor(void **state)
 {
@@ -892,6 +928,7 @@ run_operations(const struct client_identity *identity)
 		TEST(lists_in_each_form),
 		TEST(lists_long_lines),
 		TEST(streams_large_folders),
+		TEST(answers_beside_those_that_wait),
 		TEST(survives_a_worker_and_not_the_monitor),
 	};
 
