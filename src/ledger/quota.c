@@ -388,9 +388,8 @@ take_scanned(struct quotas *q, uint64_t peer, const struct q_scanned *m, int64_t
 {
 	struct quota_user *u = get_user(q, m->user);
 
-	/* The question may have ended meanwhile, by its peer's end alone. */
 	if (!u || !u->scanning || u->questions->peer != peer || id_of(u->questions) != m->id)
-		return -EPROTO;
+		return 0; /* nobody waits for it any more */
 	if (m->error) {
 		LOG(WARNING, "a user's files cannot be counted", LOG_BYTES("user", m->user),
 		    LOG_ERRNO(-(int)m->error));

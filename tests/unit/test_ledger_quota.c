@@ -1,0 +1,582 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/*
+ * Quotas without I/O: what workers say, a line each, and what the ledger answers.  "P:" in an
+ *answer is the worker that it goes to.
+ *
+ *	open P [RESCAN]      close P             lose P          save        kill
+ *	reserve P ID BYTES [least N] [files N] [force] [of BYTES] [of-files N]
+ *	change P [release BYTES FILES] [by BYTES FILES] [unsure]
+ *	ask P ID             scanned P ID BYTES FILES            cannot P ID ERRNO
+ *	freed BYTES FILES    after MS            broken
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <wharf/base/buf.h>
+
+#include "quota.h"
+
+#define KIB (UINT64_C(1) << 10)
+#define MIB (UINT64_C(1) << 20)
+
+/* The world of one script. */
+static struct {
+	struct quotas quotas;
+	struct quota_row row; /* alice's */
+	bool has_row;
+	bool broken; /* the disk is full */
+	bool again;
+	int64_t now;
+	struct buf said;
+} world;
+
+static int
+load(void *owner, struct slice user, struct quota_row *row)
+{
+	(void)owner;
+	assert_true(slice_equal(user, SLICE("alice")));
+	*row = world.row;
+	return world.has_row ? 0 : STORE_NONE;
+}
+
+static int
+save(void *owner, struct slice user, const struct quota_row *row)
+{
+	(void)owner;
+	assert_true(slice_equal(user, SLICE("alice")));
+	if (world.broken)
+		return -ENOSPC;
+	world.row = *row;
+	world.has_row = true;
+	return 0;
+}
+
+static void
+hear(void *owner, uint64_t peer, const struct message *m)
+{
+	const struct q_reserved *r = &m->q_reserved;
+	const struct q_told *t = &m->q_told;
+
+	(void)owner;
+	buf_printf(&world.said, "%" PRIu64 ": ", peer);
+	if (m->id == MSG_Q_SCAN)
+		buf_printf(&world.said, "scan %u\n", m->q_scan.id);
+	else if (m->id == MSG_Q_RESERVED && r->error)
+		buf_printf(&world.said, "refused %u %s\n", r->id, strerrorname_np((int)r->error));
+	else if (m->id == MSG_Q_RESERVED)
+		buf_printf(&world.said, "reserved %u %" PRIu64 "\n", r->id, r->bytes);
+	else if (t->error)
+		buf_printf(&world.said, "cannot tell %u %s\n", t->id,
+			   strerrorname_np((int)t->error));
+	else
+		buf_printf(&world.said,
+			   "told %u %" PRIu64 " %" PRIu64 " + %" PRIu64 " %" PRIu64 "\n", t->id,
+			   t->bytes, t->files, t->reserved_bytes, t->reserved_files);
+}
+
+static const struct quota_calls calls = {load, save, hear};
+
+/* The words of a line. */
+struct words {
+	char *word[16];
+	size_t n;
+};
+
+static uint64_t
+number(const struct words *w, size_t i)
+{
+	char *end = NULL;
+
+	assert_true(i < w->n);
+	uint64_t n = strtoull(w->word[i], &end, 10);
+	return *end == 'K' ? n * KIB : *end == 'M' ? n * MIB : n;
+}
+
+/* The number behind a word, i words later; or what there is without it. */
+static uint64_t
+behind(const struct words *w, const char *word, size_t i, uint64_t otherwise)
+{
+	for (size_t k = 1; k < w->n; k++)
+		if (strcmp(w->word[k], word) == 0)
+			return number(w, k + i);
+	return otherwise;
+}
+
+static bool
+has(const struct words *w, const char *word)
+{
+	for (size_t k = 1; k < w->n; k++)
+		if (strcmp(w->word[k], word) == 0)
+			return true;
+	return false;
+}
+
+static int
+tell(uint64_t peer, const struct message *m)
+{
+	return quotas_take(&world.quotas, peer, m, world.again, world.now);
+}
+
+static void
+do_reserve(const struct words *w, struct message *m)
+{
+	m->id = MSG_Q_RESERVE;
+	m->q_reserve = (struct q_reserve){.id = (uint32_t)number(w, 2),
+					  .user = SLICE("alice"),
+					  .limit_bytes = behind(w, "of", 1, UINT64_MAX),
+					  .limit_files = behind(w, "of-files", 1, UINT64_MAX),
+					  .bytes = number(w, 3),
+					  .least = behind(w, "least", 1, 1),
+					  .files = behind(w, "files", 1, 0),
+					  .force = has(w, "force")};
+}
+
+static void
+do_change(const struct words *w, struct message *m)
+{
+	m->id = MSG_Q_CHANGE;
+	m->q_change = (struct q_change){.user = SLICE("alice"),
+					.release_bytes = behind(w, "release", 1, 0),
+					.release_files = behind(w, "release", 2, 0),
+					.bytes = (int64_t)behind(w, "by", 1, 0),
+					.files = (int64_t)behind(w, "by", 2, 0),
+					.unsure = has(w, "unsure")};
+}
+
+static void
+do_save(void)
+{
+	if (quotas_save(&world.quotas, save) == 0)
+		quotas_saved(&world.quotas);
+}
+
+/* What needs no peer.  Whether it was one of these. */
+static bool
+do_other(const struct words *w)
+{
+	const char *verb = w->word[0];
+
+	if (strcmp(verb, "save") == 0) {
+		do_save();
+	} else if (strcmp(verb, "kill") == 0) {
+		quotas_deinit(&world.quotas);
+		quotas_init(&world.quotas, &calls, NULL);
+	} else if (strcmp(verb, "again") == 0) {
+		world.again = true;
+	} else if (strcmp(verb, "after") == 0) {
+		world.now += (int64_t)number(w, 1);
+	} else if (strcmp(verb, "broken") == 0) {
+		world.broken = true;
+	} else if (strcmp(verb, "mended") == 0) {
+		world.broken = false;
+	} else if (strcmp(verb, "freed") == 0) {
+		quotas_freed(&world.quotas,
+			     &(struct k_freed){SLICE("alice"), number(w, 1), number(w, 2)});
+	} else if (strcmp(verb, "row") == 0) {
+		buf_printf(&world.said, "%" PRIu64 " %" PRIu64 " + %" PRIu64 " %" PRIu64 "%s\n",
+			   world.row.bytes, world.row.files, world.row.reserved_bytes,
+			   world.row.reserved_files, world.row.open ? " open" : "");
+	} else if (strcmp(verb, "users") == 0) {
+		buf_add_str(&world.said, world.quotas.users ? "some\n" : "none\n");
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void
+run_line(char *line)
+{
+	struct words w = {.n = 0};
+	struct message m = {.fd = -1};
+	char *rest = NULL;
+
+	for (char *p = strtok_r(line, " ", &rest); p; p = strtok_r(NULL, " ", &rest))
+		w.word[w.n++] = p;
+	if (do_other(&w))
+		return;
+	const uint64_t peer = number(&w, 1);
+	const char *verb = w.word[0];
+	if (strcmp(verb, "lose") == 0) {
+		quotas_lose(&world.quotas, peer);
+		return;
+	}
+	if (strcmp(verb, "open") == 0) {
+		m.id = MSG_Q_OPEN;
+		m.q_open = (struct q_open){SLICE("alice"), w.n > 2 ? number(&w, 2) : 86400};
+	} else if (strcmp(verb, "close") == 0) {
+		m.id = MSG_Q_CLOSE;
+		m.q_close.user = SLICE("alice");
+	} else if (strcmp(verb, "reserve") == 0) {
+		do_reserve(&w, &m);
+	} else if (strcmp(verb, "change") == 0) {
+		do_change(&w, &m);
+	} else if (strcmp(verb, "ask") == 0) {
+		m.id = MSG_Q_ASK;
+		m.q_ask = (struct q_ask){(uint32_t)number(&w, 2), SLICE("alice")};
+	} else if (strcmp(verb, "scanned") == 0 || strcmp(verb, "cannot") == 0) {
+		const bool good = *verb == 's';
+		m.id = MSG_Q_SCANNED;
+		m.q_scanned = (struct q_scanned){.id = (uint32_t)number(&w, 2),
+						 .user = SLICE("alice"),
+						 .error = good ? 0 : (uint32_t)number(&w, 3),
+						 .bytes = good ? number(&w, 3) : 0,
+						 .files = good ? number(&w, 4) : 0};
+	} else {
+		fail_msg("%s", verb);
+	}
+	if (tell(peer, &m) < 0)
+		buf_add_str(&world.said, "illegal\n");
+}
+
+/* Lines that begin with ">" are what is said to what stands before them. */
+static const struct script {
+	const char *name, *text;
+} scripts[] = {
+	{"the first question has the files counted",
+	 "open 1\nreserve 1 7 1M of 100M\n> 1: scan 7\nscanned 1 7 1000 3\n> 1: reserved 7 "
+	 "1048576\n"
+	 "ask 1 8\n> 1: told 8 1000 3 + 1048576 0\n"},
+	{"an upload is counted by what it wrote",
+	 "open 1\nask 1 1\n> 1: scan 1\nscanned 1 1 0 0\n> 1: told 1 0 0 + 0 0\n"
+	 "reserve 1 2 1M files 1 of 100M of-files 5\n> 1: reserved 2 1048576\n"
+	 "change 1 release 1M 1 by 300 1\nask 1 3\n> 1: told 3 300 1 + 0 0\n"
+	 "change 1 by -100 -1\nask 1 4\n> 1: told 4 200 0 + 0 0\n"},
+	{"no more than there is",
+	 "open 1\nask 1 1\n> 1: scan 1\nscanned 1 1 900 1\n> 1: told 1 900 1 + 0 0\n"
+	 "reserve 1 2 500 least 500 of 1000\n> 1: refused 2 EDQUOT\n"
+	 "reserve 1 3 500 of 1000\n> 1: reserved 3 100\n"
+	 "reserve 1 4 500 of 1000\n> 1: refused 4 EDQUOT\n"
+	 "change 1 release 100 0\nreserve 1 5 100 least 100 of 1000\n> 1: reserved 5 100\n"},
+	{"what is over the limit already is refused",
+	 "open 1\nask 1 1\n> 1: scan 1\nscanned 1 1 5000 9\n> 1: told 1 5000 9 + 0 0\n"
+	 "reserve 1 2 1 of 1000\n> 1: refused 2 EDQUOT\n"
+	 "reserve 1 3 0 least 0 of 1000\n> 1: reserved 3 0\n"},
+	{"little is bound when little is left",
+	 "open 1\nask 1 1\n> 1: scan 1\nscanned 1 1 0 0\n> 1: told 1 0 0 + 0 0\n"
+	 "reserve 1 2 1M of 1M\n> 1: reserved 2 65536\nreserve 2 3 10M of 100M\n> 2: reserved 3 "
+	 "6549504\n"
+	 "reserve 2 4 10M least 10M of 100M\n> 2: reserved 4 10485760\n"},
+	{"files have a limit of their own, and one that takes another's place needs no room",
+	 "open 1\nask 1 1\n> 1: scan 1\nscanned 1 1 0 4\n> 1: told 1 0 4 + 0 0\n"
+	 "reserve 1 2 10 files 1 of-files 5\n> 1: reserved 2 10\n"
+	 "reserve 1 3 10 files 1 of-files 5\n> 1: refused 3 EDQUOT\n"
+	 "reserve 1 4 10 files 1 force of-files 5\n> 1: reserved 4 10\n"
+	 "reserve 1 5 10 of-files 5\n> 1: reserved 5 10\n"},
+	{"others wait for the count, in their order, and are then answered",
+	 "open 1\nopen 2\nreserve 1 7 10 of 100\n> 1: scan 7\nreserve 2 7 95 least 95 of 100\n"
+	 "ask 1 8\nscanned 1 7 0 0\n> 1: reserved 7 10\n> 2: refused 7 EDQUOT\n> 1: told 8 0 0 + "
+	 "10 0\n"},
+	{"what changes meanwhile is counted again, three times at most, and then is not sure",
+	 "open 1\nreserve 1 7 10 of 1000\n> 1: scan 7\nchange 2 by 5 1\nscanned 1 7 100 1\n> 1: "
+	 "scan 7\n"
+	 "scanned 1 7 105 2\n> 1: reserved 7 10\nchange 1 release 10 0\nask 1 8\n> 1: told 8 105 2 "
+	 "+ 0 0\n"},
+	{"a folder that never rests is answered, by the higher figure",
+	 "open 1\nreserve 1 7 10 of 1000\n> 1: scan 7\nchange 2 by 1 0\nscanned 1 7 100 1\n> 1: "
+	 "scan 7\n"
+	 "change 2 by 1 0\nscanned 1 7 101 1\n> 1: scan 7\nchange 2 by 3 1\nchange 2 by -3 0\n"
+	 "scanned 1 7 102 1\n> 1: reserved 7 10\nask 1 8\n> 1: told 8 105 2 + 10 0\n"
+	 "change 1 release 10 0\nask 1 9\n> 1: scan 9\nscanned 1 9 102 2\n> 1: told 9 102 2 + 0 "
+	 "0\n"},
+	{"a change that another worker tells right after a count may be in it",
+	 "open 1\nopen 2\nask 1 1\n> 1: scan 1\nscanned 1 1 100 2\n> 1: told 1 100 2 + 0 0\nafter "
+	 "20\n"
+	 "change 2 by -50 -1\nask 1 2\n> 1: scan 2\nscanned 1 2 100 2\n> 1: told 2 100 2 + 0 0\n"
+	 "after 1000\nchange 2 by -50 -1\nask 1 3\n> 1: told 3 50 1 + 0 0\n"},
+	{"a worker that is lost leaves what it had reserved, until the files were counted",
+	 "open 1\nopen 2\nask 1 1\n> 1: scan 1\nscanned 1 1 0 0\n> 1: told 1 0 0 + 0 0\n"
+	 "reserve 1 2 100 least 100 of 1000\n> 1: reserved 2 100\n"
+	 "reserve 2 3 300 least 300 files 1 of 1000\n> 2: reserved 3 300\nlose 2\n"
+	 "ask 1 4\n> 1: told 4 0 0 + 400 1\nreserve 1 5 700 least 700 of 1000\n> 1: refused 5 "
+	 "EDQUOT\n"
+	 "change 1 release 100 0 by 100 1\nask 1 6\n> 1: scan 6\nscanned 1 6 250 2\n"
+	 "> 1: told 6 250 2 + 0 0\n"},
+	{"a worker that was to count and is lost: the next one does",
+	 "open 1\nopen 2\nask 1 1\n> 1: scan 1\nask 2 9\nlose 1\n> 2: scan 9\nscanned 2 9 5 1\n"
+	 "> 2: told 9 5 1 + 0 0\n"},
+	{"who can't count is told so, and the next one tries",
+	 "open 1\nreserve 1 1 10 of 100\n> 1: scan 1\nask 1 2\ncannot 1 1 5\n> 1: refused 1 EIO\n> "
+	 "1: scan 2\n"
+	 "cannot 1 2 5\n> 1: cannot tell 2 EIO\n"},
+	{"an answer that nobody waits for is passed by",
+	 "open 1\nscanned 1 9 100 1\nask 1 1\n> 1: scan 1\nscanned 2 1 7 7\nscanned 1 2 7 "
+	 "7\nscanned 1 1 5 1\n"
+	 "> 1: told 1 5 1 + 0 0\nscanned 1 1 7 7\nask 1 2\n> 1: told 2 5 1 + 0 0\n"},
+	{"unsure: counted again as soon as no upload runs",
+	 "open 1\nask 1 1\n> 1: scan 1\nscanned 1 1 10 1\n> 1: told 1 10 1 + 0 0\n"
+	 "reserve 1 2 100 files 1 of 1000\n> 1: reserved 2 100\n"
+	 "reserve 1 3 100 files 1 of 1000\n> 1: reserved 3 100\n"
+	 "change 1 release 100 1 by 40 1 unsure\nask 1 4\n> 1: told 4 50 2 + 160 2\n"
+	 "change 1 release 100 1 by 100 1\nask 1 5\n> 1: scan 5\n"},
+	{"who releases what was never reserved here comes from before",
+	 "open 1\nask 1 1\n> 1: scan 1\nscanned 1 1 10 1\n> 1: told 1 10 1 + 0 0\n"
+	 "change 1 release 100 1 by 100 1\nask 1 2\n> 1: scan 2\n"},
+	{"less than nothing is a mistake", "open 1\nask 1 1\n> 1: scan 1\nscanned 1 1 10 1\n> 1: "
+					   "told 1 10 1 + 0 0\nchange 1 by -11 -1\n"
+					   "ask 1 2\n> 1: scan 2\n"},
+	{"the row is open while a session is, and closed with the last one",
+	 "open 1\nrow\n> 0 0 + 0 0 open\nask 1 1\n> 1: scan 1\nscanned 1 1 10 1\n> 1: told 1 10 1 "
+	 "+ 0 0\n"
+	 "reserve 1 2 100 files 1 of 1000\n> 1: reserved 2 100\nsave\nrow\n> 10 1 + 100 1 open\n"
+	 "change 1 release 100 1 by 90 1\nopen 2\nclose 1\nsave\nrow\n> 100 2 + 0 0 open\nclose "
+	 "2\nsave\n"
+	 "row\n> 100 2 + 0 0\nusers\n> none\nopen 3\nrow\n> 100 2 + 0 0 open\nask 3 3\n"
+	 "> 3: told 3 100 2 + 0 0\n"},
+	{"a row that was open when the ledger was killed is counted anew",
+	 "open 1\nask 1 1\n> 1: scan 1\nscanned 1 1 10 1\n> 1: told 1 10 1 + 0 0\nsave\nkill\nopen "
+	 "1\n"
+	 "ask 1 2\n> 1: scan 2\n"},
+	{"and stays open where nobody asked",
+	 "open 1\nsave\nkill\nopen 1\nclose 1\nsave\nrow\n> 0 0 + 0 0 open\n"},
+	{"a session from before makes unsure", "open 1\nask 1 1\n> 1: scan 1\nscanned 1 1 10 1\n> "
+					       "1: told 1 10 1 + 0 0\nagain\nopen 2\nask 2 2\n"
+					       "> 2: scan 2\n"},
+	{"at a login after the time, and at each one without a time, files are counted anew",
+	 "open 1 60\nask 1 1\n> 1: scan 1\nscanned 1 1 10 1\n> 1: told 1 10 1 + 0 0\nafter "
+	 "59000\nopen 2 60\n"
+	 "ask 2 2\n> 2: told 2 10 1 + 0 0\nafter 2000\nopen 3 60\nask 3 3\n> 3: scan 3\nscanned 3 "
+	 "3 11 1\n"
+	 "> 3: told 3 11 1 + 0 0\nopen 4 0\nask 4 4\n> 4: scan 4\n"},
+	{"a sweep frees also what belongs to nobody who is here",
+	 "open 1\nask 1 1\n> 1: scan 1\nscanned 1 1 100 5\n> 1: told 1 100 5 + 0 0\nfreed 30 "
+	 "2\nask 1 2\n"
+	 "> 1: told 2 70 3 + 0 0\nclose 1\nsave\nfreed 20 1\nsave\nrow\n> 50 2 + 0 0\n"},
+	{"without room for the row nothing is granted",
+	 "broken\nopen 1\nreserve 1 1 10 of 100\n> 1: scan 1\nscanned 1 1 0 0\n> 1: refused 1 "
+	 "ENOSPC\n"
+	 "mended\nreserve 1 2 10 of 100\n> 1: reserved 2 10\nrow\n> 0 0 + 0 0 open\n"},
+	{"nobody closes what he has not opened",
+	 "close 1\n> illegal\nopen 1\nclose 2\n> illegal\nclose 1\n"},
+};
+
+/* Runs a script; what was said must be what it says. */
+static void
+run(const struct script *script)
+{
+	char *text = strdup(script->text), *rest = NULL;
+	struct buf wanted = BUF_INIT, got = BUF_INIT;
+
+	memset(&world, 0, sizeof(world));
+	world.now = 1000000000;
+	quotas_init(&world.quotas, &calls, NULL);
+	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		if (*line == '>') {
+			buf_printf(&wanted, "%s\n", line);
+			continue;
+		}
+		buf_printf(&wanted, "%s\n", line);
+		buf_printf(&got, "%s\n", line);
+		buf_reset(&world.said);
+		run_line(line);
+		char *said = slice_dup(buf_slice(&world.said)), *more = NULL;
+		for (char *p = strtok_r(said, "\n", &more); p; p = strtok_r(NULL, "\n", &more))
+			buf_printf(&got, "> %s\n", p);
+		free(said);
+	}
+	if (!slice_equal(buf_slice(&wanted), buf_slice(&got)))
+		fail_msg("%s:\n%.*s--- is not ---\n%.*s", script->name, SLICE_FMT(buf_slice(&got)),
+			 SLICE_FMT(buf_slice(&wanted)));
+	quotas_deinit(&world.quotas);
+	buf_deinit(&world.said);
+	buf_deinit(&wanted);
+	buf_deinit(&got);
+	free(text);
+}
+
+static void
+scripts_run(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++)
+		run(&scripts[i]);
+}
+
+/*
+ * Fifty sessions of three workers, one of which is killed now and then: what the files take, with
+ * what is being written, is never more than the limit, and in the end what is told is what there
+ * is.
+ */
+enum { SESSIONS = 50, LIMIT = 4000000 };
+
+static struct session {
+	uint64_t held, written; /* of the upload that runs */
+	bool runs, waits;
+} sessions[SESSIONS];
+static uint64_t truth_bytes, truth_files, scan_of[4][SESSIONS + 1];
+
+static uint64_t
+peer_of(size_t i)
+{
+	return 1 + i % 3;
+}
+
+static void
+hear_many(void *owner, uint64_t peer, const struct message *m)
+{
+	(void)owner;
+	if (m->id == MSG_Q_SCAN) {
+		scan_of[peer][m->q_scan.id] = 1;
+		return;
+	}
+	if (m->id != MSG_Q_RESERVED)
+		return;
+	struct session *s = &sessions[m->q_reserved.id];
+	s->waits = false;
+	s->held = m->q_reserved.error ? 0 : m->q_reserved.bytes;
+	s->runs = m->q_reserved.error == 0;
+	truth_files += s->runs;
+}
+
+static void
+answer_scans(void)
+{
+	for (size_t peer = 1; peer <= 3; peer++)
+		for (uint32_t id = 0; id < SESSIONS; id++) {
+			if (!scan_of[peer][id])
+				continue;
+			scan_of[peer][id] = 0;
+			struct message m = {.id = MSG_Q_SCANNED, .fd = -1};
+			m.q_scanned = (struct q_scanned){id, SLICE("alice"), 0, truth_bytes,
+							 truth_files};
+			tell(peer, &m);
+		}
+}
+
+static void
+act(size_t i)
+{
+	struct session *s = &sessions[i];
+	struct message m = {.id = MSG_Q_RESERVE, .fd = -1};
+
+	if (s->waits)
+		return;
+	if (!s->runs) {
+		m.q_reserve = (struct q_reserve){.id = (uint32_t)i,
+						 .user = SLICE("alice"),
+						 .limit_bytes = LIMIT,
+						 .limit_files = 200,
+						 .bytes = MIB,
+						 .least = 1,
+						 .files = 1};
+		s->waits = true;
+		tell(peer_of(i), &m);
+		return;
+	}
+	const uint64_t n = (uint64_t)rand() % (s->held - s->written + 1);
+	s->written += n;
+	truth_bytes += n;
+	assert_true(truth_bytes <= LIMIT && truth_files <= 200);
+	if (rand() % 3)
+		return;
+	m.id = MSG_Q_CHANGE;
+	m.q_change = (struct q_change){SLICE("alice"), s->held, 1, (int64_t)s->written, 1, 0};
+	tell(peer_of(i), &m);
+	*s = (struct session){0};
+}
+
+/* The files that are there already shrink, so that there is room again. */
+static void
+remove_some(void)
+{
+	uint64_t busy = 0, running = 0;
+	struct message m = {.id = MSG_Q_CHANGE, .fd = -1};
+
+	for (size_t i = 0; i < SESSIONS; i++) {
+		busy += sessions[i].written;
+		running += sessions[i].runs;
+	}
+	const uint64_t n = (truth_bytes - busy) / 2, files = (truth_files - running) / 2;
+	m.q_change = (struct q_change){
+		.user = SLICE("alice"), .bytes = -(int64_t)n, .files = -(int64_t)files};
+	truth_bytes -= n;
+	truth_files -= files;
+	tell(1, &m);
+}
+
+/* A worker is gone with its sessions; what they had written stays.  Another takes its place. */
+static void
+kill_worker(uint64_t peer)
+{
+	quotas_lose(&world.quotas, peer);
+	for (size_t i = 0; i < SESSIONS; i++)
+		if (peer_of(i) == peer)
+			sessions[i] = (struct session){0};
+	memset(scan_of[peer], 0, sizeof(scan_of[peer]));
+	struct message m = {.id = MSG_Q_OPEN, .fd = -1, .q_open = {SLICE("alice"), 86400}};
+	tell(peer, &m);
+}
+
+static void
+never_more_than_the_limit(void **state)
+{
+	static const struct quota_calls many = {load, save, hear_many};
+	struct message m = {.id = MSG_Q_OPEN, .fd = -1, .q_open = {SLICE("alice"), 86400}};
+
+	(void)state;
+	memset(&world, 0, sizeof(world));
+	memset(sessions, 0, sizeof(sessions));
+	world.now = 1000000000;
+	truth_bytes = truth_files = 0;
+	quotas_init(&world.quotas, &many, NULL);
+	srand(4);
+	for (uint64_t peer = 1; peer <= 3; peer++)
+		tell(peer, &m);
+	for (unsigned i = 0; i < 200000; i++) {
+		world.now += 1;
+		act((size_t)rand() % SESSIONS);
+		if (rand() % 10 == 0)
+			answer_scans();
+		if (rand() % 500 == 0)
+			remove_some();
+		if (rand() % 5000 == 0)
+			kill_worker(1 + (uint64_t)rand() % 3);
+		if (rand() % 100 == 0)
+			do_save();
+	}
+	for (size_t i = 0; i < SESSIONS * 100; i++) {
+		answer_scans();
+		if (sessions[i % SESSIONS].runs)
+			act(i % SESSIONS);
+	}
+	world.now += 10000;
+	world.quotas.calls = &calls;
+	m.id = MSG_Q_ASK;
+	m.q_ask = (struct q_ask){99, SLICE("alice")};
+	tell(1, &m);
+	if (world.said.len && memmem(world.said.data, world.said.len, "scan", 4)) {
+		m.id = MSG_Q_SCANNED;
+		m.q_scanned = (struct q_scanned){99, SLICE("alice"), 0, truth_bytes, truth_files};
+		buf_reset(&world.said);
+		tell(1, &m);
+	}
+	char wanted[100];
+	snprintf(wanted, sizeof(wanted), "1: told 99 %" PRIu64 " %" PRIu64 " + 0 0\n", truth_bytes,
+		 truth_files);
+	buf_add_byte(&world.said, '\0');
+	assert_string_equal(world.said.data, wanted);
+	quotas_deinit(&world.quotas);
+	buf_deinit(&world.said);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(scripts_run),
+		cmocka_unit_test(never_more_than_the_limit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
