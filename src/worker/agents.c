@@ -20,27 +20,32 @@
 #define ROW_BITS 20
 #define ROW_MASK ((1U << ROW_BITS) - 1)
 
-/* The question that each message is, its number's field, and what answers it. */
-#define QUESTIONS(ROW)                    \
-	ROW(F_OPEN, f_open, R_OPENED)     \
-	ROW(F_STAT, f_stat, R_STAT)       \
-	ROW(F_LIST, f_list, R_LISTING)    \
-	ROW(F_MKDIR, f_mkdir, R_DONE)     \
-	ROW(F_RMDIR, f_rmdir, R_DONE)     \
-	ROW(F_UNLINK, f_unlink, R_DONE)   \
-	ROW(F_RENAME, f_rename, R_DONE)   \
-	ROW(F_CHMOD, f_chmod, R_DONE)     \
-	ROW(F_CHGRP, f_chgrp, R_DONE)     \
-	ROW(F_UTIME, f_utime, R_DONE)     \
-	ROW(F_SYMLINK, f_symlink, R_DONE) \
-	ROW(F_SPACE, f_space, R_SPACE)
+/* The question that each message is, its number's field, what answers it, and whether it may change
+ * what a quota counts. */
+#define QUESTIONS(ROW)                           \
+	ROW(F_OPEN, f_open, R_OPENED, true)      \
+	ROW(F_COMMIT, f_commit, R_CLOSED, true)  \
+	ROW(F_KEEP, f_keep, R_CLOSED, true)      \
+	ROW(F_USAGE, f_usage, R_USAGE, false)    \
+	ROW(F_STAT, f_stat, R_STAT, false)       \
+	ROW(F_LIST, f_list, R_LISTING, false)    \
+	ROW(F_MKDIR, f_mkdir, R_DONE, false)     \
+	ROW(F_RMDIR, f_rmdir, R_DONE, true)      \
+	ROW(F_UNLINK, f_unlink, R_DONE, true)    \
+	ROW(F_RENAME, f_rename, R_DONE, true)    \
+	ROW(F_CHMOD, f_chmod, R_DONE, false)     \
+	ROW(F_CHGRP, f_chgrp, R_DONE, false)     \
+	ROW(F_UTIME, f_utime, R_DONE, false)     \
+	ROW(F_SYMLINK, f_symlink, R_DONE, false) \
+	ROW(F_SPACE, f_space, R_SPACE, false)
 
 static const struct {
 	size_t id; /* where the field `id` stands in struct message */
 	enum message_id answer;
+	bool changes;
 } questions[MSG_COUNT] = {
-#define QUESTION(NAME, name, ANSWER) \
-	[MSG_##NAME] = {offsetof(struct message, name.id), MSG_##ANSWER},
+#define QUESTION(NAME, name, ANSWER, changes) \
+	[MSG_##NAME] = {offsetof(struct message, name.id), MSG_##ANSWER, changes},
 	QUESTIONS(QUESTION)};
 
 /* What an answer says. */
@@ -53,7 +58,8 @@ static const struct {
 			kind}
 	ANSWER(R_DONE, r_done, 0),   ANSWER(R_OPENED, r_opened, S_IFREG),
 	ANSWER(R_STAT, r_stat, 0),   ANSWER(R_LISTING, r_listing, S_IFIFO),
-	ANSWER(R_SPACE, r_space, 0),
+	ANSWER(R_SPACE, r_space, 0), ANSWER(R_CLOSED, r_closed, 0),
+	ANSWER(R_USAGE, r_usage, 0),
 };
 
 static uint32_t *
@@ -63,6 +69,19 @@ field(struct message *m, size_t offset)
 }
 
 static void on_sweep(uv_timer_t *timer);
+
+/* The row is free; whoever looks at the session after it must know that it may be gone. */
+static void
+free_row(struct agents *as, struct request *r)
+{
+	free(r->path);
+	r->path = NULL;
+	account_put(&r->account);
+	r->session = NULL;
+	r->next_free = as->free;
+	as->free = r->id & ROW_MASK;
+	as->used--;
+}
 
 void
 agents_init(struct agents *as, struct worker *w)
@@ -78,6 +97,13 @@ agents_close(struct agents *as)
 {
 	struct agent *a;
 
+	for (size_t i = 0; i < as->n; i++) {
+		struct session *s = as->row[i].session;
+		if (!s)
+			continue;
+		s->request = s->told = 0;
+		free_row(as, &as->row[i]);
+	}
 	LIST_FOREACH (a, &as->all, list)
 		link_close(&a->link);
 	uv_close((uv_handle_t *)&as->sweep, NULL);
@@ -144,29 +170,100 @@ agent_forget(struct session *s)
 	struct request *r = s->request ? find_row(as, s->request) : NULL;
 
 	s->request = 0;
-	if (!r)
+	if (r && r->changes) {
+		r->told = true;
+		s->told++;
+	} else if (r) {
+		free_row(as, r);
+	}
+}
+
+void
+agent_forget_late(struct session *s)
+{
+	const struct request *r = s->request ? find_row(&s->worker->agents, s->request) : NULL;
+
+	if (!r || !r->changes)
+		agent_forget(s);
+}
+
+/* An upload's file that came when nobody waited for it any more: what is staged is kept. */
+static void
+keep(struct session *s, const char *path, struct message *m)
+{
+	const struct r_opened *opened = &m->r_opened;
+
+	if (m->id != MSG_R_OPENED || m->fd < 0 || !opened->stage.n || !path)
 		return;
-	r->session = NULL;
-	r->next_free = as->free;
-	as->free = r->id & ROW_MASK;
-	as->used--;
+	struct message out = {.id = MSG_F_KEEP,
+			      .fd = m->fd,
+			      .f_keep = {.path = opened->name.n ? opened->name : slice_of(path),
+					 .stage = opened->stage}};
+	m->fd = -1;
+	agent_tell(s, &out);
 }
 
+/* Counts what the answer has changed; none came where m is NULL. */
 static void
-give_answer(struct session *s, struct message *m)
+count(const struct request *r, const struct message *m, bool is_sure)
 {
-	agent_forget(s);
-	session_enter(s);
-	ftp_session_answered(&s->ftp, m);
-	session_settle(s);
+	struct account *a = r->account;
+
+	if (!a)
+		return;
+	if (!is_sure)
+		account_unsure(a);
+	else if (m->id == MSG_R_OPENED && r->told)
+		account_changed(a, m->r_opened.bytes, m->r_opened.files);
+	else if (m->id == MSG_R_OPENED)
+		quota_opened(r->session, m->r_opened.bytes, m->r_opened.files);
+	else if (m->id == MSG_R_CLOSED)
+		account_changed(a, m->r_closed.bytes, m->r_closed.files);
+	else if (m->id == MSG_R_DONE)
+		account_changed(a, m->r_done.bytes, m->r_done.files);
 }
 
+/* An answer, or what stands for it, to whoever waits for it. */
 static void
-give_error(struct session *s, int error)
+give_answer(struct agents *as, struct request *r, struct message *m)
 {
-	struct message m = {.id = MSG_R_DONE, .fd = -1, .r_done = {0, (uint32_t)error}};
+	struct session *s = r->session;
+	const struct request was = *r;
 
-	give_answer(s, &m);
+	r->path = NULL;
+	if (was.question == MSG_F_USAGE) {
+		const struct r_usage *u = &m->r_usage;
+		bool counted = m->id == MSG_R_USAGE && u->error == 0;
+		account_scanned(was.account, was.scan, counted ? 0 : EIO, counted ? u->bytes : 0,
+				counted ? u->files : 0);
+	}
+	free_row(as, r);
+	if (was.told) {
+		keep(s, was.path, m);
+		fd_close(&m->fd);
+		s->told--;
+		session_may_end(s);
+	} else if (s->closing) {
+		s->request = 0;
+		ftp_session_answered(&s->ftp, m);
+		session_may_end(s);
+	} else {
+		s->request = 0;
+		session_enter(s);
+		ftp_session_answered(&s->ftp, m);
+		session_settle(s);
+	}
+	free(was.path);
+}
+
+/* There is no answer, and it is not known what was done. */
+static void
+give_error(struct agents *as, struct request *r, int error)
+{
+	struct message m = {.id = MSG_R_DONE, .fd = -1, .r_done = {.error = (uint32_t)error}};
+
+	count(r, NULL, !r->changes);
+	give_answer(as, r, &m);
 }
 
 static void
@@ -181,7 +278,7 @@ on_sweep(uv_timer_t *timer)
 			continue;
 		LOG(WARNING, "an agent does not answer", LOG_NUM("session", s->id),
 		    LOG_STR("question", message_name(as->row[i].question)));
-		give_error(s, ETIMEDOUT);
+		give_error(as, &as->row[i], ETIMEDOUT);
 	}
 	if (as->used == 0)
 		uv_timer_stop(timer);
@@ -211,7 +308,7 @@ agent_check_answer(struct message *m, enum message_id question, bool fd_lost)
 		return;
 	}
 	fd_close(&m->fd);
-	*m = (struct message){.id = MSG_R_DONE, .fd = -1, .r_done = {id, error}};
+	*m = (struct message){.id = MSG_R_DONE, .fd = -1, .r_done = {.id = id, .error = error}};
 }
 
 static void
@@ -227,13 +324,24 @@ on_message(struct link *l, struct message *m, bool fd_lost)
 		fd_close(&m->fd);
 		return;
 	}
-	if (r->session->agent != a) {
+	if (r->agent != a) {
 		fd_close(&m->fd);
 		l->calls->ended(l, -EPROTO);
 		return;
 	}
+	enum message_id came = m->id;
 	agent_check_answer(m, r->question, fd_lost);
-	give_answer(r->session, m);
+	count(r, m, m->id == came || !r->changes);
+	give_answer(as, r, m);
+}
+
+/* Nothing of what the agent was asked will be answered. */
+static void
+fail_requests(struct agents *as, const struct agent *a)
+{
+	for (size_t i = 0; i < as->n; i++)
+		if (as->row[i].session && as->row[i].agent == a)
+			give_error(as, &as->row[i], EIO);
 }
 
 /* The agent is gone: what it was asked has failed, and without files its sessions end. */
@@ -249,11 +357,8 @@ on_ended(struct link *l, int reason)
 		LOG(WARNING, "an agent is lost", LOG_NUM("agent", a->id),
 		    LOG_NUM("sessions", a->sessions), LOG_ERRNO(reason));
 	link_close(l);
+	fail_requests(&a->worker->agents, a);
 	TAILQ_FOREACH (s, &a->worker->sessions, link) {
-		if (s->agent != a || s->closing)
-			continue;
-		if (s->request)
-			give_error(s, EIO);
 		/* A line that waited for the answer may have logged out. */
 		if (s->closing || s->ending || s->agent != a)
 			continue;
@@ -322,31 +427,80 @@ agent_of_session(struct session *s, struct agent *a)
 	}
 }
 
-void
-agent_ask(struct session *s, struct message *m)
+/* Sends a question, whose answer is told or waited for.  0 or a negative errno. */
+static int
+send_question(struct session *s, struct message *m, bool told, uint32_t scan)
 {
 	struct agents *as = &s->worker->agents;
 
 	REQUIRE(questions[m->id].id != 0);
-	if (!s->agent || s->agent->gone || !CHECK(s->request == 0)) {
-		session_due(s, DUE_ANSWER, -EIO);
-		return;
-	}
+	if (!s->agent || s->agent->gone)
+		return -EIO;
 	struct request *r = take_row(as);
-	if (!r) {
-		session_due(s, DUE_ANSWER, -ENOMEM);
-		return;
-	}
-	r->session = s;
-	r->question = m->id;
-	r->deadline = uv_now(&s->worker->loop) + s->ftp.settings->agent_timeout * 1000;
-	s->request = r->id;
+	if (!r)
+		return -ENOMEM;
+	bool opens = m->id == MSG_F_OPEN;
+	bool changes = questions[m->id].changes && (!opens || m->f_open.how & OPEN_WRITE);
+	*r = (struct request){
+		.id = r->id,
+		.session = s,
+		.told = told,
+		.changes = changes,
+		.agent = s->agent,
+		.account = changes || scan ? account_use(s->quota.account) : NULL,
+		.path = opens && m->f_open.how & OPEN_STAGE ? slice_dup(m->f_open.path) : NULL,
+		.scan = scan,
+		.question = m->id,
+		.deadline = uv_now(&s->worker->loop) + s->ftp.settings->agent_timeout * 1000};
 	*field(m, questions[m->id].id) = r->id;
-	if (!uv_is_active((uv_handle_t *)&as->sweep))
-		uv_timer_start(&as->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
 	int error = link_send(&s->agent->link, m);
 	if (error < 0) {
-		agent_forget(s);
-		session_due(s, DUE_ANSWER, error);
+		free_row(as, r);
+		return error;
 	}
+	if (told)
+		s->told++;
+	else
+		s->request = r->id;
+	if (!uv_is_active((uv_handle_t *)&as->sweep))
+		uv_timer_start(&as->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+	return 0;
+}
+
+/* The descriptor has left: closing it is the last that this worker does with the file, which may be
+ * where closing hangs. */
+static void
+let_go(struct session *s, int *fd)
+{
+	if (s->result.may_hang)
+		pool_close(s->worker->pool, fd);
+	fd_close(fd);
+}
+
+void
+agent_ask(struct session *s, struct message *m)
+{
+	int r = CHECK(s->request == 0) ? send_question(s, m, false, 0) : -EIO;
+
+	let_go(s, &m->fd);
+	if (r < 0)
+		session_due(s, DUE_ANSWER, r);
+}
+
+void
+agent_tell(struct session *s, struct message *m)
+{
+	int r = send_question(s, m, true, 0);
+
+	let_go(s, &m->fd);
+	if (r < 0 && questions[m->id].changes)
+		account_unsure(s->quota.account);
+}
+
+int
+agent_count(struct session *s, uint32_t scan)
+{
+	struct message m = {.id = MSG_F_USAGE, .fd = -1};
+
+	return send_question(s, &m, true, scan);
 }

@@ -8,6 +8,7 @@
 #ifndef WHARF_WORKER_AGENTS_H
 #define WHARF_WORKER_AGENTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -17,6 +18,7 @@
 
 #include "link.h"
 
+struct account;
 struct session;
 struct worker;
 
@@ -33,6 +35,12 @@ struct agent {
 /* A request: the place of its row and how often that was used make its id. */
 struct request {
 	struct session *session; /* NULL: the row is free */
+	bool told;               /* the session does not wait for the answer */
+	bool changes;            /* the answer may tell of changes that a quota counts */
+	struct agent *agent;
+	struct account *account; /* whose files the answer may have changed, or NULL */
+	char *path;              /* of the upload that is opened, for when nobody waits any more */
+	uint32_t scan;           /* F_USAGE: the ledger's question */
 	enum message_id question;
 	uint32_t id;
 	uint64_t deadline; /* ms */
@@ -59,10 +67,18 @@ struct agent *agents_find(struct agents *as, uint32_t id);
 
 /* The session's requests go to that agent from now on; NULL for none. */
 void agent_of_session(struct session *s, struct agent *a);
-/* Asks; m->id is set.  Its answer goes to ftp_session_answered(). */
+/* Asks; m->id is set, and m->fd, if any, is taken over.  The answer goes to
+ * ftp_session_answered(). */
 void agent_ask(struct session *s, struct message *m);
-/* Forgets the session's request: its answer will be thrown away. */
+/* The same where the answer goes to nobody; what it changes still counts for the quota. */
+void agent_tell(struct session *s, struct message *m);
+/* Has the files of the session's user counted for the ledger's question `scan`; the answer goes to
+ * account_scanned().  0 or a negative errno. */
+int agent_count(struct session *s, uint32_t scan);
+/* Forgets the session's request: its answer will be thrown away, but for what it changes. */
 void agent_forget(struct session *s);
+/* The same for a session that is closing, which still hears what has changed files. */
+void agent_forget_late(struct session *s);
 
 /*
  * Sees to it that an answer is one to that question and has the descriptor that it says it has: a

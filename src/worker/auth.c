@@ -74,6 +74,7 @@ auth_logout(struct session *s)
 	if (ftp_session_is_logged_in(&s->ftp))
 		s->login_since = uv_now(&s->worker->loop);
 	agent_of_session(s, NULL);
+	quota_logout(s);
 	s->anonymous = false;
 	s->ftp.settings = session_settings(s);
 	shared_put(&s->shared);
@@ -348,6 +349,7 @@ let_in(struct session *s, const struct w_login *m)
 		agent_of_session(s, a);
 		s->anonymous = anonymous;
 		s->shared = shared;
+		quota_login(s, m->user);
 		ftp_session_logged_in(&s->ftp, m->user, &shared->settings);
 	}
 	session_settle(s);

@@ -92,6 +92,15 @@ protection_of(const struct pump_result *result)
 	return result->resumed ? "resumed" : "yes";
 }
 
+/* Whether an upload's file is where it was to be. */
+static const char *
+published(const struct transfer_record *record)
+{
+	if (!record->upload)
+		return "";
+	return record->whole ? "yes" : "no";
+}
+
 void
 event_transfer(struct session *s, const struct transfer_record *record)
 {
@@ -100,8 +109,20 @@ event_transfer(struct session *s, const struct transfer_record *record)
 	      LOG_NUM("bytes", record->bytes),
 	      LOG_REAL("seconds", (double)record->milliseconds / 1000),
 	      LOG_STR("tls", protection_of(&s->result)), LOG_STR("verdict", record->verdict),
+	      LOG_STR("published", published(record)), LOG_NUM("size", record->size),
 	      LOG_BYTES("digest", record->digest),
 	      LOG_BYTES("error", record->error < 0 ? log_errno(record->error) : SLICE("")));
+	if (!transfer_is_of_a_file(record))
+		return;
 	if (s->worker->xferlog >= 0)
 		xferlog_write(s->worker->xferlog, s, record);
+	journal_transfer(s, record);
+}
+
+void
+event_change(struct session *s, const struct change_record *record)
+{
+	EVENT(INFO, s, "changed", LOG_BYTES("command", record->command),
+	      LOG_BYTES("path", record->path), LOG_BYTES("other", record->other));
+	journal_change(s, record);
 }

@@ -17,7 +17,9 @@ void event_secured(struct session *s, struct slice user);
 void event_tls_failed(struct session *s, const char *why);
 /* TLS on a data connection could not begin, or was not wanted so. */
 void event_data_tls_failed(struct session *s, const char *why);
+/* These two are for the journal too. */
 void event_transfer(struct session *s, const struct transfer_record *record);
+void event_change(struct session *s, const struct change_record *record);
 /* Somebody else than the client came to its data port. */
 void event_stranger(struct session *s, const struct sockaddr_storage *from);
 

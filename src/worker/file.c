@@ -75,6 +75,8 @@ task_read(struct file *f)
 	do
 		n = pread(f->fd, f->bytes, f->n, (off_t)f->offset);
 	while (n < 0 && errno == EINTR);
+	if (n > 0)
+		hash_add(&f->hash, f->bytes, (size_t)n);
 	return n < 0 ? -errno : n;
 }
 
@@ -92,6 +94,7 @@ task_write(struct file *f)
 			return n < 0 ? -errno : -EIO;
 		at += (size_t)n;
 	}
+	hash_add(&f->hash, f->bytes, at);
 	return (ssize_t)at;
 }
 
@@ -112,9 +115,53 @@ task_close(struct file *f)
 	return fd >= 0 && close(fd) < 0 && errno != EINTR ? -errno : 0;
 }
 
+static ssize_t
+task_sync(struct file *f)
+{
+	int r;
+
+	do
+		r = fdatasync(f->fd);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : 0;
+}
+
+/* Each close() of a file flushes it, not only the last one: so a copy of the descriptor does. */
+static ssize_t
+task_flush(struct file *f)
+{
+	int fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	return close(fd) < 0 && errno != EINTR ? -errno : 0;
+}
+
+static ssize_t
+task_hash(struct file *f)
+{
+	size_t at = 0;
+
+	while (at < f->n) {
+		size_t left = f->n - at;
+		ssize_t n = pread(f->fd, f->bytes, left < FILE_BLOCK ? left : FILE_BLOCK,
+				  (off_t)(f->offset + at));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		hash_add(&f->hash, f->bytes, (size_t)n);
+		at += (size_t)n;
+	}
+	return (ssize_t)at;
+}
+
 static ssize_t (*const tasks[FILE_TASKS])(struct file *) = {
-	[FILE_CLASSIFY] = task_classify, [FILE_WARM] = task_warm, [FILE_READ] = task_read,
-	[FILE_WRITE] = task_write,       [FILE_CUT] = task_cut,   [FILE_CLOSE] = task_close,
+	[FILE_CLASSIFY] = task_classify, [FILE_WARM] = task_warm,   [FILE_READ] = task_read,
+	[FILE_WRITE] = task_write,       [FILE_CUT] = task_cut,     [FILE_CLOSE] = task_close,
+	[FILE_SYNC] = task_sync,         [FILE_FLUSH] = task_flush, [FILE_HASH] = task_hash,
 };
 
 static struct file *
@@ -140,6 +187,7 @@ destroy(struct file *f)
 	fd_close(&f->fd);
 	free(f->block[0]);
 	free(f->block[1]);
+	hash_deinit(&f->hash);
 	f->magic = 0;
 	free(f);
 }
@@ -228,6 +276,29 @@ file_free(struct file **pf, char *block, size_t tail, uint64_t tail_offset)
 }
 
 int
+file_take(struct file **pf)
+{
+	struct file *f = *pf;
+	int fd = f->fd;
+
+	REQUIRE(!f->busy);
+	*pf = NULL;
+	f->fd = -1;
+	destroy(f);
+	return fd;
+}
+
+uint64_t
+file_size(const struct file *f)
+{
+	struct statx facts;
+
+	if (statx(f->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_SIZE, &facts) < 0)
+		return f->size;
+	return facts.stx_size;
+}
+
+int
 file_block(struct file *f, unsigned i)
 {
 	if (!f->block[i])
@@ -250,6 +321,7 @@ file_start(struct file *f, enum file_task task, char *bytes, size_t n, uint64_t 
 {
 	set_task(f, task, bytes, n, offset);
 	f->busy = true;
+	f->started = uv_hrtime() / 1000000;
 	pool_run(f->pool, &f->job);
 }
 
@@ -296,7 +368,9 @@ file_write_nowait(struct file *f, const char *bytes, size_t n, uint64_t offset)
 	struct iovec iov = {(void *)(uintptr_t)bytes, n};
 	ssize_t r = pwritev2(f->fd, &iov, 1, (off_t)offset, RWF_NOWAIT);
 
-	if (r >= 0)
+	if (r >= 0) {
+		hash_add(&f->hash, bytes, (size_t)r);
 		return r;
+	}
 	return errno == EAGAIN || errno == EOPNOTSUPP || errno == EINTR ? 0 : -errno;
 }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "hash.h"
 #include "pool.h"
 
 /* How a file system behaves. */
@@ -46,6 +47,10 @@ enum file_task {
 	FILE_WRITE,
 	FILE_CUT,
 	FILE_CLOSE,
+	FILE_SYNC,  /* its bytes are on disk */
+	FILE_FLUSH, /* what close() would say: a file system of the network tells of its errors so
+		     */
+	FILE_HASH,  /* n bytes from offset on go into the digest; result: how many there were */
 	FILE_TASKS
 };
 
@@ -60,7 +65,8 @@ struct file {
 	enum file_class class;
 	char *block[2]; /* of FILE_BLOCK and a little more each; made on demand */
 
-	bool busy; /* a task runs */
+	bool busy;        /* a task runs */
+	uint64_t started; /* ms: since when */
 	enum file_task task;
 	char *bytes;
 	size_t n;
@@ -69,6 +75,8 @@ struct file {
 	size_t tail;    /* an abandoned file: so many bytes of tail_block are still to be written */
 	char *tail_block;
 	uint64_t tail_offset;
+
+	struct hash hash; /* of what FILE_READ, FILE_WRITE and FILE_HASH have moved */
 
 	void (*done)(struct file *f, void *owner); /* NULL: abandoned */
 	void *owner;
@@ -82,6 +90,12 @@ struct file *file_new(struct pool *pool, struct file_classes *classes, int fd, u
  * belong at tail_offset and are written first.  *f becomes NULL.
  */
 void file_free(struct file **f, char *block, size_t tail, uint64_t tail_offset);
+
+/* Lets go of the file but for its descriptor, which becomes the caller's.  No task may run.  *f
+ * becomes NULL. */
+int file_take(struct file **f);
+/* How many bytes the file has now, as the kernel knows it without asking the file system. */
+uint64_t file_size(const struct file *f);
 
 /* Makes f->block[i].  0 or -ENOMEM. */
 int file_block(struct file *f, unsigned i);

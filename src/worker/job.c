@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <isa-l/crc.h>
 
 #include <wharf/base/check.h>
 #include <wharf/base/fd.h>
@@ -27,114 +26,49 @@ struct job {
 	const struct job_calls *calls;
 	void *owner; /* NULL: abandoned */
 	struct job_plan plan;
-	enum digest_algorithm algorithm;
-	const EVP_MD *md;
+	struct hash hash;
+	struct pool *pool;
 
-	atomic_bool stop;
+	atomic_bool stop, abandoned;
 	atomic_uint_fast64_t bytes;
 	int error;
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	size_t digest_len;
+	char digest[HASH_TEXT];
+	uint64_t size_before; /* of the target, before it was emptied */
+	bool emptied, sure;
+	int64_t grown;
 };
 
-int
-digests_init(struct digests *d)
-{
-	static const char *const names[DIGEST_COUNT] = {
-		[DIGEST_SHA256] = "SHA256",
-		[DIGEST_SHA512] = "SHA512",
-		[DIGEST_SHA1] = "SHA1",
-		[DIGEST_MD5] = "MD5",
-	};
-
-	*d = (struct digests){{NULL}};
-	/* No configuration file: nothing of the system's shall load a module into this process. */
-	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
-	for (size_t i = 0; i < DIGEST_COUNT; i++) {
-		if (!names[i])
-			continue;
-		d->md[i] = EVP_MD_fetch(NULL, names[i], NULL);
-		if (!d->md[i]) {
-			digests_deinit(d);
-			return -ENOENT;
-		}
-	}
-	return 0;
-}
-
-void
-digests_deinit(struct digests *d)
-{
-	for (size_t i = 0; i < DIGEST_COUNT; i++) {
-		EVP_MD_free(d->md[i]);
-		d->md[i] = NULL;
-	}
-}
-
-/* Reads the file block by block from start to end.  0 or a negative errno. */
+/* Adds a file's bytes to the digest, from start to end.  0 or a negative errno. */
 static int
-read_blocks(struct job *j, char *block, void (*use)(void *state, const char *block, size_t n),
-	    void *state)
+hash_file(struct job *j, int fd, uint64_t start, uint64_t end, char *block)
 {
-	uint64_t at = j->plan.start;
+	uint64_t at = start;
 
-	while (at < j->plan.end) {
-		size_t n = j->plan.end - at < BLOCK ? (size_t)(j->plan.end - at) : BLOCK;
-		ssize_t got = pread(j->plan.from, block, n, (off_t)at);
+	while (at < end) {
+		size_t n = end - at < BLOCK ? (size_t)(end - at) : BLOCK;
+		ssize_t got = pread(fd, block, n, (off_t)at);
 		if (atomic_load(&j->stop))
 			return -ECANCELED;
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0)
 			return got < 0 ? -errno : 0;
-		use(state, block, (size_t)got);
+		hash_add(&j->hash, block, (size_t)got);
 		at += (uint64_t)got;
-		atomic_fetch_add(&j->bytes, (uint64_t)got);
+		if (j->plan.kind == JOB_DIGEST)
+			atomic_fetch_add(&j->bytes, (uint64_t)got);
 	}
 	return 0;
 }
 
-static void
-use_crc(void *state, const char *block, size_t n)
-{
-	uint32_t *crc = state;
-
-	*crc = crc32_gzip_refl(*crc, (const unsigned char *)block, n);
-}
-
-static void
-use_md(void *state, const char *block, size_t n)
-{
-	EVP_DigestUpdate(state, block, n);
-}
-
 static int
-digest_crc(struct job *j, char *block)
+digest(struct job *j, char *block)
 {
-	uint32_t crc = 0;
-	int r = read_blocks(j, block, use_crc, &crc);
+	int r = hash_file(j, j->plan.from, j->plan.start, j->plan.end, block);
 
-	for (unsigned i = 0; i < 4; i++)
-		j->digest[i] = (unsigned char)(crc >> (24 - 8 * i));
-	j->digest_len = 4;
-	return r;
-}
-
-static int
-digest_md(struct job *j, char *block)
-{
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	unsigned len = 0;
-	int r = -ENOMEM;
-
-	if (ctx && EVP_DigestInit_ex2(ctx, j->md, NULL) == 1) {
-		r = read_blocks(j, block, use_md, ctx);
-		if (r == 0 && EVP_DigestFinal_ex(ctx, j->digest, &len) != 1)
-			r = -EIO;
-	}
-	j->digest_len = len;
-	EVP_MD_CTX_free(ctx);
-	return r;
+	if (r == 0)
+		r = hash_end(&j->hash, j->digest);
+	return r < 0 ? r : 0;
 }
 
 static int
@@ -175,16 +109,18 @@ copy_by_block(struct job *j, char *block, off_t at)
 
 /* Empties the target, which must not be the source.  0 or a negative errno. */
 static int
-make_room(const struct job *j)
+make_room(struct job *j)
 {
 	struct statx from, to;
 
 	if (statx(j->plan.from, "", AT_EMPTY_PATH, STATX_INO, &from) < 0 ||
-	    statx(j->plan.to, "", AT_EMPTY_PATH, STATX_INO, &to) < 0)
+	    statx(j->plan.to, "", AT_EMPTY_PATH, STATX_INO | STATX_SIZE, &to) < 0)
 		return -errno;
 	if (from.stx_ino == to.stx_ino && from.stx_dev_major == to.stx_dev_major &&
 	    from.stx_dev_minor == to.stx_dev_minor)
 		return -EEXIST;
+	j->size_before = to.stx_size;
+	j->emptied = true;
 	return ftruncate(j->plan.to, 0) < 0 ? -errno : 0;
 }
 
@@ -211,12 +147,45 @@ copy(struct job *j, char *block)
 	return 0;
 }
 
+/* All is written: what the disk says of it, or, where no sync is wanted, what close(2) would: it
+ * may be the first to know that the disk is full. */
+static int
+settle(const struct job *j)
+{
+	int r, fd;
+
+	if (j->plan.sync) {
+		do
+			r = fdatasync(j->plan.to);
+		while (r < 0 && errno == EINTR);
+	} else {
+		fd = fcntl(j->plan.to, F_DUPFD_CLOEXEC, 0);
+		r = fd < 0 ? -1 : close(fd);
+	}
+	return r < 0 && errno != EINTR ? -errno : 0;
+}
+
 static int
 empty_and_copy(struct job *j, char *block)
 {
+	struct statx to;
 	int r = make_room(j);
 
-	return r < 0 ? r : copy(j, block);
+	if (r == 0)
+		r = copy(j, block);
+	if (r == 0)
+		r = settle(j);
+	/* What can't be read has no digest. */
+	bool reads = (fcntl(j->plan.to, F_GETFL) & O_ACCMODE) == O_RDWR;
+	if (r == 0 && j->hash.on && reads) {
+		r = hash_file(j, j->plan.to, 0, UINT64_MAX, block);
+		if (r == 0)
+			hash_end_named(&j->hash, j->plan.digest, j->digest);
+	}
+	j->sure = statx(j->plan.to, "", AT_EMPTY_PATH, STATX_SIZE, &to) == 0;
+	if (j->emptied && j->sure)
+		j->grown = (int64_t)(to.stx_size - j->size_before);
+	return r;
 }
 
 static void
@@ -230,18 +199,14 @@ work(struct pool_job *pj)
 		j->error = -ENOMEM;
 	else if (j->plan.kind == JOB_COPY)
 		j->error = empty_and_copy(j, block);
-	else if (j->algorithm == DIGEST_CRC32)
-		j->error = digest_crc(j, block);
 	else
-		j->error = digest_md(j, block);
+		j->error = digest(j, block);
 	free(block);
-	/* What close() says of the copy counts: it may be the first to know that the disk is full.
-	 */
-	int to = j->plan.to;
-	j->plan.to = -1;
-	if (to >= 0 && close(to) < 0 && errno != EINTR && j->error == 0)
-		j->error = -errno;
+	hash_deinit(&j->hash);
 	fd_close(&j->plan.from);
+	/* Nobody waits for the copy any more: closing it may take its time. */
+	if (atomic_load(&j->abandoned))
+		fd_close(&j->plan.to);
 }
 
 static void
@@ -253,18 +218,21 @@ on_closed(uv_handle_t *handle)
 static void
 done(struct pool_job *pj)
 {
-	static const char digits[] = "0123456789abcdef";
 	struct job *j = (struct job *)((char *)pj - offsetof(struct job, job));
-	char hex[2 * EVP_MAX_MD_SIZE];
-	size_t n = 0;
+	const struct job_result result = {
+		.error = j->error,
+		.digest = j->error == 0 ? slice_of(j->digest) : SLICE_NULL,
+		.copied = j->plan.kind == JOB_COPY,
+		.fd = j->plan.to,
+		.grown = j->grown,
+		.sure = j->sure,
+	};
 
-	for (size_t i = 0; i < j->digest_len && j->error == 0; i++) {
-		hex[n++] = digits[j->digest[i] >> 4];
-		hex[n++] = digits[j->digest[i] & 15];
-	}
 	uv_close((uv_handle_t *)&j->timer, on_closed);
 	if (j->owner)
-		j->calls->done(j->owner, j->error, (struct slice){hex, n});
+		j->calls->done(j->owner, &result);
+	else
+		pool_close(j->pool, &j->plan.to);
 }
 
 static void
@@ -275,6 +243,16 @@ on_tick(uv_timer_t *timer)
 	REQUIRE(j->magic == JOB_MAGIC);
 	if (j->owner)
 		j->calls->runs(j->owner, atomic_load(&j->bytes));
+}
+
+static int
+begin_digest(struct job *j, const struct digests *digests)
+{
+	if (j->plan.kind == JOB_COPY)
+		return hash_begin_named(&j->hash, digests, j->plan.digest);
+	enum digest_algorithm algorithm = digest_by_name(slice_of(j->plan.algorithm));
+	REQUIRE(algorithm != DIGEST_COUNT);
+	return hash_begin(&j->hash, digests->md[algorithm]);
 }
 
 struct job *
@@ -294,12 +272,14 @@ job_start(uv_loop_t *loop, struct pool *pool, const struct digests *digests,
 	j->calls = calls;
 	j->owner = owner;
 	j->plan = p;
-	if (p.kind == JOB_DIGEST) {
-		j->algorithm = digest_by_name(slice_of(p.algorithm));
-		REQUIRE(j->algorithm != DIGEST_COUNT);
-		j->md = digests->md[j->algorithm];
+	if (begin_digest(j, digests) < 0) {
+		fd_close(&p.from);
+		fd_close(&p.to);
+		free(j);
+		return NULL;
 	}
 	j->plan.algorithm = NULL;
+	j->pool = pool;
 	uv_timer_init(loop, &j->timer);
 	j->timer.data = j;
 	uv_timer_start(&j->timer, on_tick, TICK_MS, TICK_MS);
@@ -317,5 +297,6 @@ void
 job_abandon(struct job *job)
 {
 	job->owner = NULL;
+	atomic_store(&job->abandoned, true);
 	job_stop(job);
 }

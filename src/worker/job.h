@@ -5,31 +5,33 @@
 #ifndef WHARF_WORKER_JOB_H
 #define WHARF_WORKER_JOB_H
 
-#include <openssl/evp.h>
 #include <stdint.h>
 #include <uv.h>
 
 #include <wharf/ftp/digest.h>
 #include <wharf/ftp/session.h>
 
+#include "hash.h"
 #include "pool.h"
 
-/* OpenSSL's digests, loaded before the sandbox; CRC32 is ISA-L's. */
-struct digests {
-	EVP_MD *md[DIGEST_COUNT];
-};
-
-/* 0 or -ENOENT. */
-int digests_init(struct digests *d);
-void digests_deinit(struct digests *d);
-
 struct job;
+
+struct job_result {
+	int error;           /* 0 or a negative errno */
+	struct slice digest; /* in hexadecimal, of a copy "crc32:9ae0daaf"; or empty */
+	bool copied;         /* it was a copy */
+	/* The copy, which becomes the owner's, also where it failed; else -1.  By how many bytes it
+	 * is larger than what was there, as far as that is known (sure). */
+	int fd;
+	int64_t grown;
+	bool sure;
+};
 
 struct job_calls {
 	/* Every five seconds: how many bytes are done. */
 	void (*runs)(void *owner, uint64_t bytes);
-	/* Once: 0 or a negative errno, and the digest in hexadecimal.  The job is gone after it. */
-	void (*done)(void *owner, int error, struct slice digest);
+	/* Once.  The job is gone after it. */
+	void (*done)(void *owner, const struct job_result *result);
 };
 
 /* Takes the plan's descriptors over.  NULL: memory is out, and they are closed. */

@@ -3,6 +3,7 @@
 
 /* Channels on the loop; see link.h. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -17,6 +18,12 @@
 /* A peer that does not read at all is not fed for ever. */
 #define UNSENT_MAX (16U << 20)
 
+/* What stands before a datagram that waits. */
+struct waiting {
+	uint32_t n; /* its bytes */
+	int fd;     /* its descriptor, or -1 */
+};
+
 static void on_event(uv_poll_t *poll, int status, int events);
 
 static int
@@ -25,23 +32,35 @@ watch(struct link *l)
 	return uv_poll_start(&l->poll, UV_READABLE | (l->unsent.len ? UV_WRITABLE : 0), on_event);
 }
 
+/* Forgets what waits. */
+static void
+drop_waiting(struct link *l)
+{
+	for (size_t at = 0; at < l->unsent.len;) {
+		struct waiting head;
+		memcpy(&head, l->unsent.data + at, sizeof(head));
+		fd_close(&head.fd);
+		at += sizeof(head) + head.n;
+	}
+	buf_wipe(&l->unsent);
+}
+
 static void
 send_waiting(struct link *l)
 {
 	while (l->unsent.len) {
-		uint32_t n;
-		memcpy(&n, l->unsent.data, sizeof(n));
-		int r = wire_send_encoded(&l->wire, (struct slice){l->unsent.data + sizeof(n), n},
-					  -1);
+		struct waiting head;
+		memcpy(&head, l->unsent.data, sizeof(head));
+		const struct slice datagram = {l->unsent.data + sizeof(head), head.n};
+		int r = wire_send_encoded(&l->wire, datagram, head.fd);
 		if (r == -EAGAIN)
 			return;
-		if (r < 0) {
-			buf_reset(&l->unsent); /* reading will tell that the peer is gone */
-			break;
-		}
-		buf_consume(&l->unsent, sizeof(n) + n);
+		if (r < 0)
+			break; /* reading will tell that the peer is gone */
+		fd_close(&head.fd);
+		buf_consume(&l->unsent, sizeof(head) + head.n);
 	}
-	buf_wipe(&l->unsent);
+	drop_waiting(l);
 	watch(l);
 }
 
@@ -122,7 +141,26 @@ link_close(struct link *l)
 	/* The peer shall see the end now; buffers hold until the callback, for a message may be in
 	 * somebody's hands. */
 	fd_close(&l->wire.fd);
-	buf_wipe(&l->unsent);
+	drop_waiting(l);
+}
+
+/* Keeps the datagram in l->wire.out until there is room for it.  0 or a negative errno. */
+static int
+keep(struct link *l, int fd)
+{
+	struct waiting head = {(uint32_t)l->wire.out.len, -1};
+
+	if (l->unsent.len + head.n > UNSENT_MAX ||
+	    buf_reserve(&l->unsent, sizeof(head) + head.n) < 0)
+		return -ENOBUFS;
+	if (fd >= 0) {
+		head.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		if (head.fd < 0)
+			return -EMFILE;
+	}
+	buf_add(&l->unsent, &head, sizeof(head));
+	buf_add(&l->unsent, l->wire.out.data, head.n);
+	return 0;
 }
 
 int
@@ -138,12 +176,8 @@ link_send(struct link *l, const struct message *m)
 		return r;
 	if (r == 0 && !waits)
 		return 0;
-	uint32_t n = (uint32_t)l->wire.out.len;
-	if (l->unsent.len + n > UNSENT_MAX || buf_reserve(&l->unsent, sizeof(n) + n) < 0)
-		return -ENOBUFS;
-	buf_add(&l->unsent, &n, sizeof(n));
-	buf_add(&l->unsent, l->wire.out.data, n);
-	return waits ? 0 : watch(l);
+	r = keep(l, m->fd);
+	return r < 0 || waits ? r : watch(l);
 }
 
 int

@@ -32,7 +32,7 @@ struct link {
 	uint32_t magic;
 	struct wire wire;
 	uv_poll_t poll;
-	struct buf unsent; /* datagrams, each with its length before it (4 bytes) */
+	struct buf unsent; /* datagrams, each with a struct waiting before it */
 	const struct link_calls *calls;
 	void *owner;
 	bool closing;
@@ -48,7 +48,10 @@ int link_init(struct link *l, uv_loop_t *loop, const struct wire *wire,
 /* Closes it; closed() comes from the loop.  A second call does nothing. */
 void link_close(struct link *l);
 
-/* 0 or a negative errno: the message is lost, and the channel too unless it was -EMSGSIZE. */
+/*
+ * 0 or a negative errno: the message is lost, and the channel too unless it was -EMSGSIZE or
+ * -EMFILE.  m->fd stays the caller's; a message that has to wait keeps a copy of it.
+ */
 int link_send(struct link *l, const struct message *m);
 /* The same for a message that holds a secret: no copy stays in a buffer longer than it must. */
 int link_send_secret(struct link *l, const struct message *m);

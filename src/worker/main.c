@@ -86,7 +86,7 @@ take_message(struct start *start, struct wire *wire, struct message *m)
 		worker_set_xferlog(&worker, m->fd);
 		return 0;
 	case MSG_W_SPOOL:
-		fd_close(&m->fd);
+		journal_open(&worker.journal, m->fd);
 		return 0;
 	case MSG_W_HOST:
 	case MSG_W_HOST_FILE:

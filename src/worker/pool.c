@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include <wharf/base/check.h>
+#include <wharf/base/fd.h>
 
 #include "pool.h"
 
@@ -240,6 +241,37 @@ pool_run(struct pool *p, struct pool_job *job)
 		pthread_mutex_unlock(&p->lock);
 		uv_async_send(&p->wake);
 	}
+}
+
+/* A descriptor to be closed. */
+struct closing {
+	struct pool_job job;
+	int fd;
+};
+
+static void
+close_it(struct pool_job *job)
+{
+	fd_close(&((struct closing *)job)->fd);
+}
+
+static void
+closed(struct pool_job *job)
+{
+	free(job);
+}
+
+void
+pool_close(struct pool *p, int *fd)
+{
+	struct closing *c = *fd >= 0 ? malloc(sizeof(*c)) : NULL;
+
+	if (c) {
+		*c = (struct closing){{close_it, closed, NULL}, *fd};
+		*fd = -1;
+		pool_run(p, &c->job);
+	}
+	fd_close(fd);
 }
 
 unsigned

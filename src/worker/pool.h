@@ -37,6 +37,9 @@ int pool_free(struct pool *p, unsigned milliseconds);
  * better than never. */
 void pool_run(struct pool *p, struct pool_job *job);
 
+/* Closes a descriptor in a thread, where the file system may hang.  *fd becomes -1. */
+void pool_close(struct pool *p, int *fd);
+
 /* Threads that exist, and jobs that have not been done. */
 unsigned pool_threads(struct pool *p);
 unsigned pool_jobs(const struct pool *p);

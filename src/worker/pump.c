@@ -24,14 +24,20 @@
 #define SLICE_MIN (256U * 1024)
 #define SCRATCH   (FILE_BLOCK + 16)
 
+/* What is written for longer may never end. */
+#define HANG_MS 1000
+
 static void on_timer(uv_timer_t *timer);
+static void wind_up(struct pump *p);
 
 int
-pumps_init(struct pumps *ps, uv_loop_t *loop, struct pool *pool, struct turns *turns)
+pumps_init(struct pumps *ps, uv_loop_t *loop, struct pool *pool, struct turns *turns,
+	   const struct digests *digests)
 {
 	*ps = (struct pumps){.loop = loop,
 			     .pool = pool,
 			     .turns = turns,
+			     .digests = digests,
 			     .in = malloc(SCRATCH),
 			     .out = malloc(2 * SCRATCH)};
 	LIST_INIT(&ps->all);
@@ -63,6 +69,20 @@ on_closed(uv_handle_t *handle)
 	free(p);
 }
 
+/* Closes the data connection. */
+static void
+close_connection(struct pump *p)
+{
+	turns_leave(p->all->turns, &p->turn);
+	tls_free(p->tls);
+	p->tls = NULL;
+	if (p->socket_made)
+		uv_close((uv_handle_t *)&p->socket_poll, on_closed);
+	p->socket_made = false;
+	p->socket_events = 0;
+	fd_close(&p->socket);
+}
+
 static void
 close_all(struct pump *p)
 {
@@ -76,18 +96,14 @@ close_all(struct pump *p)
 	if (p->begun && !p->ended)
 		p->all->running--;
 	p->ended = true;
-	turns_leave(p->all->turns, &p->turn);
-	tls_free(p->tls);
-	p->tls = NULL;
+	p->winds_up = false;
+	close_connection(p);
 	uv_close((uv_handle_t *)&p->timer, on_closed);
-	if (p->socket_made)
-		uv_close((uv_handle_t *)&p->socket_poll, on_closed);
 	if (p->pipe_made)
 		uv_close((uv_handle_t *)&p->pipe_poll, on_closed);
-	fd_close(&p->socket);
 	fd_close(&p->plan.fd);
 	if (p->plan.kind == TRANSFER_RECEIVE && p->file)
-		rest = pump_receive_rest(p, &block);
+		rest = pump_receive_unwritten(p, &block);
 	file_free(&p->file, block, rest, p->position);
 }
 
@@ -113,8 +129,11 @@ task_done(struct file *f, void *owner)
 	struct pump *p = owner;
 
 	REQUIRE(p->magic == PUMP_MAGIC);
-	if (f->task == FILE_CLASSIFY) {
+	if (f->task == FILE_CLASSIFY)
 		file_classified(f, uv_now(p->all->loop));
+	if (p->winds_up) {
+		wind_up(p);
+	} else if (f->task == FILE_CLASSIFY) {
 		p->step(p);
 	} else if (p->plan.kind == TRANSFER_RECEIVE) {
 		pump_receive_task_done(p);
@@ -130,6 +149,17 @@ on_turn(void *owner)
 
 	REQUIRE(p->magic == PUMP_MAGIC);
 	pump_tls_step(p);
+}
+
+/* 0 or a negative errno. */
+static int
+prepare(struct pump *p)
+{
+	if (p->plan.kind == TRANSFER_SEND_PIPE)
+		return fd_set_nonblocking(p->plan.fd, true);
+	if (!p->file)
+		return -ENOMEM;
+	return p->plan.kind == TRANSFER_RECEIVE ? pump_receive_init(p) : pump_send_init(p);
 }
 
 struct pump *
@@ -166,7 +196,7 @@ pump_new(struct pumps *all, int socket, struct tls *tls, const struct transfer_p
 		p->plan.fd = -1;
 		p->file = file_new(all->pool, &all->classes, fd, uv_now(all->loop), task_done, p);
 	}
-	if (plan->kind == TRANSFER_SEND_PIPE ? fd_set_nonblocking(fd, true) < 0 : !p->file) {
+	if (prepare(p) < 0) {
 		close_all(p);
 		return NULL;
 	}
@@ -305,11 +335,15 @@ on_timer(uv_timer_t *timer)
 		close_all(p);
 		return;
 	}
+	if (p->winds_up) {
+		wind_up(p);
+		return;
+	}
 	if (p->secure_by && now >= p->secure_by) {
 		pump_end(p, TRANSFER_TLS_FAILED, 0);
 		return;
 	}
-	if (now - p->last_moved >= p->terms.stall_ms) {
+	if (now >= p->last_moved + p->terms.stall_ms) {
 		pump_end(p, TRANSFER_STALLED, 0);
 		return;
 	}
@@ -415,38 +449,94 @@ say_goodbye(struct pump *p)
 	tls_flush(p->tls);
 }
 
+/* Tells the owner, where there is one: the last thing that is done with what it has. */
+static void
+tell(struct pump *p)
+{
+	const struct pump_result result = p->result;
+	void *owner = p->owner;
+	int fd = result.fd;
+
+	p->owner = NULL;
+	if (p->result.end == TRANSFER_COMPLETE && p->plan.kind != TRANSFER_RECEIVE)
+		linger(p);
+	else
+		close_all(p);
+	if (owner)
+		p->calls->ended(owner, &result);
+	else
+		fd_close(&fd);
+}
+
+/* Ends a download. */
+static void
+end_sending(struct pump *p)
+{
+	/* One that is not whole ends by a reset: FIN would look like the file's end. */
+	struct linger reset = {1, 0};
+
+	if (p->result.end != TRANSFER_COMPLETE)
+		setsockopt(p->socket, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	else if (p->file && p->file->hash.on)
+		hash_end_named(&p->file->hash, p->plan.digest, p->result.digest);
+	tell(p);
+}
+
+/*
+ * What an upload has left at its end is written before it is told.  Where a write has hung for too
+ * long it is told without its file, which ends by itself.
+ */
+static void
+wind_up(struct pump *p)
+{
+	p->winds_up = true;
+	if (pump_receive_rest(p)) {
+		p->result.size = file_size(p->file);
+		p->result.grown = (int64_t)(p->result.size - p->size_before);
+		p->result.sure = true;
+		p->result.may_hang = p->file->class == FILE_REMOTE;
+		pump_receive_digest(p);
+		p->result.fd = file_take(&p->file);
+		tell(p);
+		return;
+	}
+	uint64_t since = uv_hrtime() / 1000000 - p->file->started;
+	if (since >= HANG_MS) {
+		p->result.size = p->position;
+		tell(p);
+	} else {
+		uv_timer_start(&p->timer, on_timer, HANG_MS - since, 0);
+	}
+}
+
+static void
+end_receiving(struct pump *p)
+{
+	if (p->tls && p->result.end == TRANSFER_COMPLETE)
+		say_goodbye(p);
+	close_connection(p);
+	wind_up(p);
+}
+
 void
 pump_end(struct pump *p, enum transfer_end end, int error)
 {
-	struct pump_result result = {.end = end,
-				     .error = error,
-				     .bytes = p->moved,
-				     .protected = p->tls && !p->secure_by,
-				     .resumed = p->tls && tls_is_resumed(p->tls),
-				     .why = p->tls ? tls_why(p->tls) : ""};
-	bool sends = p->plan.kind != TRANSFER_RECEIVE;
-	void *owner = p->owner;
-
 	if (p->ended)
 		return;
 	p->ended = true;
-	p->owner = NULL;
+	p->result = (struct pump_result){.end = end,
+					 .error = error,
+					 .bytes = p->moved,
+					 .protected = p->tls && !p->secure_by,
+					 .resumed = p->tls && tls_is_resumed(p->tls),
+					 .why = p->tls ? tls_why(p->tls) : "",
+					 .fd = -1};
 	if (p->begun)
 		p->all->running--;
-	if (end == TRANSFER_COMPLETE && sends) {
-		linger(p);
-	} else {
-		/* A download that is not whole ends by a reset: FIN would look like the file's end.
-		 */
-		struct linger reset = {1, 0};
-		if (sends)
-			setsockopt(p->socket, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-		else if (p->tls && end == TRANSFER_COMPLETE)
-			say_goodbye(p);
-		close_all(p);
-	}
-	if (owner)
-		p->calls->ended(owner, &result);
+	if (p->plan.kind == TRANSFER_RECEIVE)
+		end_receiving(p);
+	else
+		end_sending(p);
 }
 
 void

@@ -34,6 +34,7 @@ struct pumps {
 	uv_loop_t *loop;
 	struct pool *pool;
 	struct turns *turns; /* of handshakes */
+	const struct digests *digests;
 	struct file_classes classes;
 	char *in, *out; /* scratch of FILE_BLOCK each (and a little more), which holds nothing
 			   between two turns */
@@ -42,7 +43,8 @@ struct pumps {
 };
 
 /* 0 or -ENOMEM. */
-int pumps_init(struct pumps *ps, uv_loop_t *loop, struct pool *pool, struct turns *turns);
+int pumps_init(struct pumps *ps, uv_loop_t *loop, struct pool *pool, struct turns *turns,
+	       const struct digests *digests);
 /* Closes all pumps, at once and without a word to anybody; the loop must run for their handles. */
 void pumps_close(struct pumps *ps);
 void pumps_deinit(struct pumps *ps);
@@ -53,6 +55,16 @@ struct pump_result {
 	uint64_t bytes;
 	bool protected, resumed; /* there was TLS, of the control connection's session */
 	const char *why;         /* with TRANSFER_TLS_FAILED: what TLS has to say, a static text */
+	/*
+	 * Receive: the file, all of it written and nothing at work on it, which becomes the
+	 * owner's; -1 where a write hangs.  How many bytes it has, and by how many it has grown, as
+	 * far as that is known (sure).
+	 */
+	int fd;
+	uint64_t size;
+	int64_t grown;
+	bool sure, may_hang;    /* may_hang: even close() of it may */
+	char digest[HASH_TEXT]; /* "crc32:9ae0daaf", or empty */
 };
 
 /* How long a transfer and its TLS handshake may stand still, and what an upload's end must be. */
@@ -67,6 +79,9 @@ struct pump_calls {
 	/* Exactly once, unless pump_free() came first; also from within pump_begin() and
 	 * pump_stop(). */
 	void (*ended)(void *owner, const struct pump_result *result);
+	/* An upload wants so many bytes more than plan.reserved and what was granted since:
+	 * pump_granted() answers, also from within. */
+	void (*more)(void *owner, uint64_t bytes);
 };
 
 struct pump {
@@ -91,6 +106,7 @@ struct pump {
 	int socket_events;
 	bool socket_made, pipe_made, pipe_waits;
 	bool begun, ended, lingers, closing, held; /* held: by the rate, until the timer */
+	bool winds_up; /* receive: ended, but the file is still at work */
 
 	struct file *file;   /* not for a pipe */
 	uint64_t position;   /* in the file: the next byte to read or to write */
@@ -98,6 +114,7 @@ struct pump {
 				before floor */
 	uint64_t warm;       /* send: the file is in memory up to here */
 	bool by_block;       /* send: not by sendfile */
+	bool reads_aside;    /* send: the pool reads */
 	bool read_ahead;     /* send: the block next holds n_ahead bytes (or the file's end) */
 	ssize_t n_ahead;
 	unsigned next; /* the block to fill */
@@ -107,6 +124,11 @@ struct pump {
 	size_t n_unsent;
 	size_t filled; /* receive: bytes of the block next that are not written */
 	bool eof;      /* receive: FIN came; send: the source has ended */
+	bool synced, flushed, reads_again; /* receive: after FIN */
+	uint64_t size_before;              /* receive: of the file */
+	uint64_t limit;             /* receive: the file may grow so far, by what is reserved */
+	bool asks, asking, refused; /* for more of the quota; asking: right now */
+	struct pump_result result;  /* receive: when it has ended */
 
 	uint64_t moved;
 	uint64_t last_moved; /* ms */
@@ -125,6 +147,9 @@ void pump_begin(struct pump *p);
 /* Ends it so, with a negative errno where it is TRANSFER_FILE_ERROR, else 0; nothing happens when
  * it has ended already. */
 void pump_stop(struct pump *p, enum transfer_end end, int error);
+/* So much more of the quota is reserved; error: -EDQUOT, or another negative errno where nobody
+ * knows. */
+void pump_granted(struct pump *p, int error, uint64_t bytes);
 /* Closes it without telling its owner. */
 void pump_free(struct pump *p);
 
@@ -171,7 +196,14 @@ void pump_send_step(struct pump *p);
 void pump_send_task_done(struct pump *p);
 void pump_receive_step(struct pump *p);
 void pump_receive_task_done(struct pump *p);
+/* Before the first byte. */
+int pump_receive_init(struct pump *p);
+/* It has ended: writes what was received.  Whether nothing is at work on the file any more. */
+bool pump_receive_rest(struct pump *p);
 /* What was received and not written; it belongs at p->position. */
-size_t pump_receive_rest(const struct pump *p, char **block);
+size_t pump_receive_unwritten(const struct pump *p, char **block);
+/* The digest of all of the file, where it is known, to p->result. */
+void pump_receive_digest(struct pump *p);
+int pump_send_init(struct pump *p);
 
 #endif

@@ -186,6 +186,20 @@ take_block(struct pump *p, const char *block, size_t n)
 	}
 }
 
+/* Reads in the loop, also while the pool warms what comes next. */
+static ssize_t
+read_here(struct pump *p, char *block, size_t n)
+{
+	struct file *f = p->file;
+
+	if (!f->busy)
+		return file_do(f, FILE_READ, block, n, p->position);
+	ssize_t got = pread(f->fd, block, n, (off_t)p->position);
+	if (got > 0)
+		hash_add(&f->hash, block, (size_t)got);
+	return got < 0 ? -errno : got;
+}
+
 /*
  * The next block of a file into p->unsent.  1: there is one; 0: the end; -EAGAIN: a task of the
  * pool brings it; another negative errno.
@@ -200,7 +214,7 @@ next_of_file(struct pump *p)
 	if (r < 0)
 		return r;
 	char *block = p->file->block[p->next];
-	if (p->file->class == FILE_REMOTE) {
+	if (p->reads_aside) {
 		if (p->file->busy)
 			return -EAGAIN;
 		if (!p->read_ahead && size > 0) {
@@ -213,13 +227,7 @@ next_of_file(struct pump *p)
 		size_t warm = size ? warm_bytes(p) : SIZE_MAX;
 		if (warm == 0)
 			return -EAGAIN;
-		if (p->file->busy)
-			n = pread(p->file->fd, block, size < warm ? size : warm,
-				  (off_t)p->position);
-		else
-			n = file_do(p->file, FILE_READ, block, size < warm ? size : warm,
-				    p->position);
-		n = n < 0 && p->file->busy ? -errno : n;
+		n = read_here(p, block, size < warm ? size : warm);
 	}
 	if (n <= 0)
 		return (int)n;
@@ -227,7 +235,7 @@ next_of_file(struct pump *p)
 	take_block(p, block, (size_t)n);
 	p->next ^= 1;
 	/* While this one is sent the next one is read. */
-	if (p->file->class == FILE_REMOTE && block_size(p) > 0 && file_block(p->file, p->next) == 0)
+	if (p->reads_aside && block_size(p) > 0 && file_block(p->file, p->next) == 0)
 		file_start(p->file, FILE_READ, p->file->block[p->next], block_size(p), p->position);
 	return 1;
 }
@@ -348,7 +356,15 @@ measure(struct pump *p)
 	if (p->floor < from)
 		p->floor = from;
 	p->warm = from;
-	p->by_block = p->plan.ascii || p->file->class == FILE_REMOTE;
+	/* A digest needs the bytes; one that takes its time is left to the pool with the reads. */
+	p->reads_aside = p->file->class == FILE_REMOTE || p->file->hash.ctx;
+	p->by_block = p->plan.ascii || p->reads_aside || p->file->hash.on;
+}
+
+int
+pump_send_init(struct pump *p)
+{
+	return hash_begin_named(&p->file->hash, p->all->digests, p->plan.digest);
 }
 
 void

@@ -15,6 +15,9 @@
 #include "secure.h"
 #include "status_pipe.h"
 
+/* How long a copy may take to stop when its session is closed. */
+#define PATIENCE_MS 1000
+
 static void
 do_answer(struct session *s)
 {
@@ -48,9 +51,12 @@ do_transferred(struct session *s)
 	const struct transfer_result result = {.end = s->result.end,
 					       .error = s->result.error,
 					       .bytes = s->result.bytes,
-					       .protected = s->result.protected,
-					       .fd = -1};
+					       .fd = s->result.fd,
+					       .size = s->result.size,
+					       .digest = slice_of(s->result.digest),
+					       .protected = s->result.protected};
 
+	s->result.fd = -1;
 	ftp_session_transferred(&s->ftp, &result);
 }
 
@@ -66,12 +72,27 @@ do_job_done(struct session *s)
 	ftp_session_job_done(&s->ftp, s->due_error, SLICE_NULL, -1);
 }
 
+static void
+do_reserved(struct session *s)
+{
+	ftp_session_reserved(&s->ftp, s->due_error, UINT64_MAX);
+}
+
+static void
+do_quota_told(struct session *s)
+{
+	const struct quota none = {.limit_bytes = UINT64_MAX, .limit_files = UINT64_MAX};
+
+	ftp_session_quota_told(&s->ftp, s->due_error, &none);
+}
+
 static void (*const dues[DUE_COUNT])(struct session *) = {
 	[DUE_ANSWER] = do_answer,           [DUE_REFUSED] = do_refused,
 	[DUE_SECURE] = secure_begin,        [DUE_CONNECT] = data_connect,
 	[DUE_CONNECTED] = do_connected,     [DUE_TRANSFER] = do_transfer,
 	[DUE_TRANSFERRED] = do_transferred, [DUE_PIPED] = do_piped,
-	[DUE_JOB_DONE] = do_job_done,
+	[DUE_JOB_DONE] = do_job_done,       [DUE_RESERVED] = do_reserved,
+	[DUE_QUOTA_TOLD] = do_quota_told,
 };
 
 static bool
@@ -133,6 +154,8 @@ session_expire(struct session *s, int error, const char *why)
 	ftp_session_expire(&s->ftp, why);
 }
 
+static void on_patience(uv_timer_t *timer);
+
 static void
 on_closed(uv_handle_t *handle)
 {
@@ -152,34 +175,86 @@ on_closed(uv_handle_t *handle)
 void
 session_close(struct session *s)
 {
-	struct message ended = {.id = MSG_M_ENDED, .fd = -1, .m_ended = {s->id}};
-
 	if (s->closing)
 		return;
 	s->closing = true;
 	/* No line that waits is run any more; a transfer is told how it ended, for the log. */
-	ftp_session_end(&s->ftp);
+	s->ftp.closing = true;
+	uv_close((uv_handle_t *)&s->poll, on_closed);
+	fd_close(&s->fd);
+	if (s->due != DUE_TRANSFERRED)
+		s->due = DUE_NONE;
 	if (s->pump)
 		pump_stop(s->pump, TRANSFER_CONTROL_LOST, 0);
+	if (s->job)
+		job_stop(s->job);
 	if (s->due == DUE_TRANSFERRED)
 		run_due(s);
-	s->due = DUE_NONE;
 	data_close(s);
 	status_pipe_close(s);
 	secure_free(s);
+	auth_close(s);
+	agent_forget_late(s);
+	quota_forget(s);
+	/* A copy on a file system that hangs is not waited for. */
+	uv_timer_start(&s->timer, on_patience, PATIENCE_MS, 0);
+	session_may_end(s);
+}
+
+static void
+on_patience(uv_timer_t *timer)
+{
+	struct session *s = timer->data;
+
+	REQUIRE(s->magic == SESSION_MAGIC);
+	if (!s->job || s->ended)
+		return;
+	job_abandon(s->job);
+	s->job = NULL;
+	quota_settle(s, 0, false);
+	session_may_end(s);
+}
+
+void
+session_transferred_late(struct session *s)
+{
+	run_due(s);
+	session_may_end(s);
+}
+
+void
+session_abandon(struct session *s)
+{
 	if (s->job)
 		job_abandon(s->job);
 	s->job = NULL;
-	auth_close(s);
+	s->pump = NULL;
+	session_may_end(s);
+}
+
+void
+session_may_end(struct session *s)
+{
+	struct message ended = {.id = MSG_M_ENDED, .fd = -1, .m_ended = {s->id}};
+
+	if (!s->closing || s->ended || s->pump || s->job || s->request)
+		return;
+	if (!s->told_end) {
+		s->told_end = true;
+		ftp_session_end(&s->ftp);
+	}
+	if (s->told)
+		return;
+	s->ended = true;
 	agent_of_session(s, NULL);
+	quota_logout(s);
 	event_closed(s);
+	fd_close(&s->result.fd);
 	ftp_session_deinit(&s->ftp);
 	shared_put(&s->shared);
 	shared_put(&s->before);
 	buf_deinit(&s->out);
-	uv_close((uv_handle_t *)&s->poll, on_closed);
 	uv_close((uv_handle_t *)&s->timer, on_closed);
-	fd_close(&s->fd);
 	worker_tell(s->worker, &ended);
 }
 
@@ -235,6 +310,7 @@ session_new(struct worker *w, const struct message *m)
 	s->worker = w;
 	s->id = m->w_session.session;
 	s->fd = fd;
+	s->result.fd = -1;
 	r = prepare(s, &m->w_session);
 	if (r == 0)
 		r = control_init(s);

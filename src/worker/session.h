@@ -38,6 +38,8 @@ enum due {
 	DUE_TRANSFERRED, /* result */
 	DUE_PIPED,       /* the end of a pipe */
 	DUE_JOB_DONE,
+	DUE_RESERVED,   /* without the ledger: due_error */
+	DUE_QUOTA_TOLD, /* likewise */
 	DUE_COUNT
 };
 
@@ -66,7 +68,9 @@ struct session {
 	unsigned fin_sent : 1;
 	unsigned input_ended : 1;
 	unsigned was_busy : 1;
-	unsigned closing : 1;
+	unsigned closing : 1;  /* nobody is there any more, but what ran may still have to end */
+	unsigned told_end : 1; /* ftp_session_end() was called */
+	unsigned ended : 1;    /* nothing of it runs any more */
 	unsigned anonymous : 1;
 
 	enum due due;
@@ -75,6 +79,8 @@ struct session {
 
 	struct agent *agent;
 	uint32_t request; /* to the agent, that has no answer; 0 for none */
+	unsigned told;    /* requests without an answer that nobody waits for */
+	struct session_quota quota;
 	struct login *login;
 	uint8_t anonymous_asked, pam_asked,
 		active_asked; /* questions to the monitor without an answer */
@@ -101,8 +107,17 @@ void session_due(struct session *s, enum due due, int error);
 void session_expire(struct session *s, int error, const char *why);
 /* The settings in force while nobody is logged in. */
 const struct settings *session_settings(const struct session *s);
-/* Closes it now, without a word to the client. */
+/*
+ * Closes it now, without a word to the client.  An upload that ran may still have bytes to write,
+ * and the agent something to be told: then the session ends a little later, by session_may_end().
+ */
 void session_close(struct session *s);
+/* The transfer of a closing session has ended. */
+void session_transferred_late(struct session *s);
+/* Something has ended that a closing session may have waited for. */
+void session_may_end(struct session *s);
+/* The worker ends: a closing session waits for nothing any more. */
+void session_abandon(struct session *s);
 
 static inline struct session *
 session_of(struct ftp_session *ftp)

@@ -33,10 +33,12 @@ worker_init(struct worker *w)
 	w->scratch = malloc(WORKER_SCRATCH);
 	if (!w->pool || !w->scratch)
 		return -ENOMEM;
-	r = pumps_init(&w->pumps, &w->loop, w->pool, &w->turns);
+	r = pumps_init(&w->pumps, &w->loop, w->pool, &w->turns, &w->digests);
 	if (r == 0)
 		r = digests_init(&w->digests);
 	agents_init(&w->agents, w);
+	ledger_init(&w->ledger, w);
+	journal_init(&w->journal, &w->loop, &w->ledger);
 	uv_timer_init(&w->loop, &w->drain_timer);
 	w->drain_timer.data = w;
 	return r;
@@ -198,8 +200,7 @@ on_refused(struct worker *w, struct message *m)
 static void
 on_ledger(struct worker *w, struct message *m)
 {
-	(void)w;
-	fd_close(&m->fd);
+	ledger_connect(&w->ledger, m->fd);
 }
 
 static void
@@ -332,6 +333,10 @@ close_everything(struct worker *w)
 		session_close(s);
 	pumps_close(&w->pumps);
 	agents_close(&w->agents);
+	TAILQ_FOREACH (s, &w->sessions, link)
+		session_abandon(s);
+	journal_close(&w->journal);
+	ledger_close(&w->ledger);
 	if (w->users)
 		link_close(w->users);
 	w->users = NULL;

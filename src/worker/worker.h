@@ -16,10 +16,12 @@
 #include "agents.h"
 #include "hosts.h"
 #include "job.h"
+#include "journal.h"
 #include "link.h"
 #include "pool.h"
 #include "ports.h"
 #include "pump.h"
+#include "quota.h"
 #include "rules.h"
 #include "shared.h"
 #include "turns.h"
@@ -46,6 +48,8 @@ struct worker {
 	struct pool *pool;
 	struct pumps pumps;
 	struct digests digests;
+	struct ledger ledger;
+	struct journal journal;
 	struct hosts hosts;
 	struct rules rules;
 	struct turns turns; /* of handshakes */

@@ -3,6 +3,8 @@
 
 /* The world of a protocol session: what it asks for, and who does it. */
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 
 #include <wharf/base/check.h>
 #include <wharf/base/fd.h>
@@ -112,6 +114,30 @@ world_ask(struct ftp_session *ftp, struct message *m)
 }
 
 static void
+world_tell(struct ftp_session *ftp, struct message *m)
+{
+	agent_tell(session_of(ftp), m);
+}
+
+static void
+world_reserve(struct ftp_session *ftp, uint64_t bytes, uint64_t least, bool new_file, bool replaces)
+{
+	quota_reserve(session_of(ftp), bytes, least, new_file, replaces);
+}
+
+static void
+world_release(struct ftp_session *ftp)
+{
+	quota_settle(session_of(ftp), 0, true);
+}
+
+static void
+world_ask_quota(struct ftp_session *ftp)
+{
+	quota_ask(session_of(ftp));
+}
+
+static void
 world_login(struct ftp_session *ftp, enum word_source source, struct slice user,
 	    struct slice secret)
 {
@@ -168,11 +194,22 @@ on_transferred(void *owner, const struct pump_result *result)
 	REQUIRE(s->magic == SESSION_MAGIC);
 	if (result->end == TRANSFER_TLS_FAILED)
 		event_data_tls_failed(s, *result->why ? result->why : "it took too long");
+	bool uploads = s->pump->plan.kind == TRANSFER_RECEIVE;
 	s->pump = NULL;
 	s->result = *result;
+	if (uploads)
+		quota_settle(s, result->grown, result->sure);
 	if (s->port)
 		ports_release(&s->listener->ports, s->port, uv_now(&s->worker->loop) / 1000);
 	session_due(s, DUE_TRANSFERRED, 0);
+	if (s->closing)
+		session_transferred_late(s);
+}
+
+static void
+on_more(void *owner, uint64_t bytes)
+{
+	quota_more(owner, bytes);
 }
 
 /* Whether the data connection is the client's, as far as TLS can tell (RFC 4217 §10). */
@@ -192,25 +229,37 @@ on_secured(void *owner)
 	return false;
 }
 
+/* Nothing has moved; the file is as it was. */
 static void
-transfer_failed(struct session *s, enum transfer_end end, int error)
+transfer_failed(struct session *s, const struct transfer_plan *plan, enum transfer_end end)
 {
-	s->result = (struct pump_result){.end = end, .error = error};
+	struct statx st;
+	bool uploads = plan->kind == TRANSFER_RECEIVE;
+	int fd = plan->fd;
+
+	s->result = (struct pump_result){.end = end, .fd = -1, .may_hang = true};
+	if (uploads && statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_SIZE, &st) == 0) {
+		s->result.size = st.stx_size;
+		s->result.fd = fd;
+	} else {
+		fd_close(&fd);
+	}
+	if (uploads)
+		quota_settle(s, 0, true);
 	session_due(s, DUE_TRANSFERRED, 0);
 }
 
 static void
 world_transfer(struct ftp_session *ftp, const struct transfer_plan *plan)
 {
-	static const struct pump_calls calls = {on_secured, on_transferred};
+	static const struct pump_calls calls = {on_secured, on_transferred, on_more};
 	struct session *s = session_of(ftp);
 	struct tls *tls;
-	int socket = data_take(s, &tls), fd = plan->fd;
+	int socket = data_take(s, &tls);
 
 	if (socket < 0) {
 		tls_free(tls);
-		fd_close(&fd);
-		transfer_failed(s, TRANSFER_RESET, 0);
+		transfer_failed(s, plan, TRANSFER_RESET);
 		return;
 	}
 	if (!plan->protect) {
@@ -221,17 +270,23 @@ world_transfer(struct ftp_session *ftp, const struct transfer_plan *plan)
 	if (plan->protect && !tls && s->secure)
 		tls = tls_new_data(s->secure->tls, socket, ftp->settings);
 	if (plan->protect && !tls) {
-		fd_close(&fd);
 		fd_close(&socket);
-		transfer_failed(s, TRANSFER_TLS_FAILED, 0);
+		transfer_failed(s, plan, TRANSFER_TLS_FAILED);
 		return;
 	}
 	const struct pump_terms terms = {ftp->settings->stall_timeout * 1000,
 					 ftp->settings->tls_handshake_timeout * 1000,
 					 !ftp->settings->tls_require_close_notify};
-	s->pump = pump_new(&s->worker->pumps, socket, tls, plan, &terms, &calls, s);
+	struct transfer_plan mine = *plan;
+	if (!s->quota.account)
+		mine.reserved = UINT64_MAX;
+	s->pump = pump_new(&s->worker->pumps, socket, tls, &mine, &terms, &calls, s);
 	if (!s->pump) {
-		transfer_failed(s, TRANSFER_FILE_ERROR, -ENOMEM);
+		s->result = (struct pump_result){
+			.end = TRANSFER_FILE_ERROR, .error = -ENOMEM, .fd = -1};
+		if (plan->kind == TRANSFER_RECEIVE)
+			quota_settle(s, 0, true);
+		session_due(s, DUE_TRANSFERRED, 0);
 		return;
 	}
 	session_due(s, DUE_TRANSFER, 0);
@@ -271,13 +326,21 @@ on_job_runs(void *owner, uint64_t bytes)
 }
 
 static void
-on_job_done(void *owner, int error, struct slice digest)
+on_job_done(void *owner, const struct job_result *result)
 {
 	struct session *s = owner;
 
 	s->job = NULL;
+	if (result->copied)
+		quota_settle(s, result->grown, result->sure);
+	s->result.may_hang = true;
+	if (s->closing) {
+		ftp_session_job_done(&s->ftp, result->error, result->digest, result->fd);
+		session_may_end(s);
+		return;
+	}
 	session_enter(s);
-	ftp_session_job_done(&s->ftp, error, digest, -1);
+	ftp_session_job_done(&s->ftp, result->error, result->digest, result->fd);
 	session_settle(s);
 }
 
@@ -320,6 +383,12 @@ world_log_transfer(struct ftp_session *ftp, const struct transfer_record *record
 	event_transfer(session_of(ftp), record);
 }
 
+static void
+world_log_change(struct ftp_session *ftp, const struct change_record *record)
+{
+	event_change(session_of(ftp), record);
+}
+
 const struct ftp_world session_world = {
 	.reply = world_reply,
 	.is_full = world_is_full,
@@ -333,6 +402,10 @@ const struct ftp_world session_world = {
 	.host = world_host,
 	.required = world_required,
 	.ask = world_ask,
+	.tell = world_tell,
+	.reserve = world_reserve,
+	.release = world_release,
+	.ask_quota = world_ask_quota,
 	.login = world_login,
 	.login_certified = world_login_certified,
 	.login_answer = world_login_answer,
@@ -350,4 +423,5 @@ const struct ftp_world session_world = {
 	.log_command = world_log_command,
 	.log_login = world_log_login,
 	.log_transfer = world_log_transfer,
+	.log_change = world_log_change,
 };

@@ -48,16 +48,19 @@ xferlog_format(struct buf *out, const struct xferlog_entry *e)
 		   e->anonymous ? 'a' : 'r');
 	add_field(out, e->user);
 	/* service, no RFC 931 identification, its user, complete or incomplete */
-	buf_printf(out, " ftp 0 * %c\n", r->whole ? 'c' : 'i');
+	buf_printf(out, " ftp 0 * %c", r->whole ? 'c' : 'i');
+	add_field(out, slice_of(r->verdict));
+	add_field(out, r->digest);
+	buf_add_byte(out, '\n');
 }
 
-static bool
-is_of_a_file(struct slice command)
+bool
+transfer_is_of_a_file(const struct transfer_record *record)
 {
 	static const char *const verbs[] = {"RETR", "STOR", "STOU", "APPE"};
 
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		if (slice_equal_nocase(command, slice_of(verbs[i])))
+		if (slice_equal_nocase(record->command, slice_of(verbs[i])))
 			return true;
 	return false;
 }
@@ -67,8 +70,6 @@ xferlog_write(int fd, struct session *s, const struct transfer_record *record)
 {
 	struct buf host = BUF_INIT, line = BUF_INIT;
 
-	if (!is_of_a_file(record->command))
-		return;
 	address_format_host(&host, &s->ftp.peer);
 	struct xferlog_entry e = {time(NULL), buf_slice(&host), slice_of(s->ftp.user), s->anonymous,
 				  record};

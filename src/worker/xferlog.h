@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* The transfer log in the form that wu-ftpd made customary (xferlog(5)), for the programs that read
- * it. */
+/*
+ * The transfer log in the form that wu-ftpd made customary (xferlog(5)), for the programs that read
+ * it, with two fields more at the end of each line: the verdict and the digest.
+ */
 #ifndef WHARF_WORKER_XFERLOG_H
 #define WHARF_WORKER_XFERLOG_H
 
@@ -20,7 +22,9 @@ struct xferlog_entry {
 
 /* Appends the line with its LF. */
 void xferlog_format(struct buf *out, const struct xferlog_entry *e);
-/* Writes the line for a transfer of a file, none for a listing. */
+/* Whether it was a transfer of a file, and not of a listing. */
+bool transfer_is_of_a_file(const struct transfer_record *record);
+/* Writes the line for a transfer of a file. */
 void xferlog_write(int fd, struct session *s, const struct transfer_record *record);
 
 #endif
