@@ -20,7 +20,7 @@ is_wanted(const struct agent *agent)
 {
 	const struct settings *s = &agent->settings;
 
-	return s->retain.n || s->quota_bytes || s->quota_files;
+	return s->retain.n || s->versions || s->quota_bytes || s->quota_files;
 }
 
 int

@@ -4,7 +4,8 @@
 /*
  * The hold on a root: who changes a name holds it from the look at that name to its change, so that
  * what was checked and counted is what is changed, whatever other sessions do, and other agents of
- * the same root.  Only where it matters: under a retention or a quota; else nothing is held.
+ * the same root.  Only where it matters: under a retention, a quota or with versions; else nothing
+ * is held.
  *
  * Nothing slow is done under it: no copy, no fsync(2).
  */

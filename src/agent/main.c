@@ -131,7 +131,6 @@ take_channels(struct wire *monitor)
 	struct message m;
 	int r;
 
-	monitor->phase = WIRE_SERVING;
 	for (;;) {
 		r = wire_recv(monitor, &m);
 		if (r == WIRE_FD_LOST)
@@ -172,6 +171,7 @@ main(void)
 	}
 	if (report(&monitor, r, what) < 0 || r < 0)
 		return EXIT_FAILURE;
+	monitor.phase = WIRE_SERVING;
 	/* Parts that nobody sweeps are no reason to serve nobody. */
 	r = sweep_start(&agent, &monitor, sweep);
 	if (r < 0)
