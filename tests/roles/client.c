@@ -35,29 +35,48 @@ become_agent(int channel)
 	_exit(127);
 }
 
+void
+client_channel(struct client *c, struct wire *worker)
+{
+	int channel[2];
+
+	assert_int_equal(fd_seqpacket_pair(channel), 0);
+	const struct message give = {.id = MSG_G_CHANNEL, .fd = channel[1], .g_channel = {0}};
+	assert_int_equal(wire_send(&c->monitor, &give), 0);
+	close(channel[1]);
+	wire_init(worker, channel[0], WIRE_WORKER, WIRE_AGENT);
+	worker->phase = WIRE_SERVING;
+}
+
 int
 client_start(struct client *c, const struct client_identity *who, const struct settings *settings)
 {
+	static const char key[32] = "nobody guesses a key of so many";
 	struct buf groups = BUF_INIT, bytes = BUF_INIT;
-	int pair[2], channel[2];
+	int pair[2];
 
 	assert_int_equal(fd_seqpacket_pair(pair), 0);
-	c->answer.fd = -1;
+	*c = (struct client){.answer.fd = -1, .worker.fd = -1};
 	c->pid = fork();
 	assert_true(c->pid >= 0);
 	if (c->pid == 0)
 		become_agent(pair[1]);
 	close(pair[1]);
 	wire_init(&c->monitor, pair[0], WIRE_MONITOR, WIRE_AGENT);
-	wire_init(&c->worker, -1, WIRE_WORKER, WIRE_AGENT);
 	for (size_t i = 0; i < who->n_groups; i++)
 		wire_ids_add(&groups, who->groups[i]);
 	settings_encode(settings, &bytes);
 	const struct message start = {.id = MSG_G_START,
 				      .fd = -1,
-				      .g_start = {who->as_root, SLICE("tester"), who->uid, who->gid,
-						  buf_slice(&groups), slice_of(who->root),
-						  buf_slice(&bytes)}};
+				      .g_start = {who->as_root,
+						  SLICE("tester"),
+						  who->uid,
+						  who->gid,
+						  buf_slice(&groups),
+						  slice_of(who->root),
+						  buf_slice(&bytes),
+						  {key, sizeof(key)},
+						  who->sweep}};
 	assert_int_equal(wire_send(&c->monitor, &start), 0);
 	buf_deinit(&groups);
 	buf_deinit(&bytes);
@@ -65,12 +84,8 @@ client_start(struct client *c, const struct client_identity *who, const struct s
 	assert_int_equal(c->answer.id, MSG_R_READY);
 	if (c->answer.r_ready.error)
 		return (int)c->answer.r_ready.error;
-	c->monitor.phase = c->worker.phase = WIRE_SERVING;
-	assert_int_equal(fd_seqpacket_pair(channel), 0);
-	const struct message give = {.id = MSG_G_CHANNEL, .fd = channel[1], .g_channel = {0}};
-	assert_int_equal(wire_send(&c->monitor, &give), 0);
-	close(channel[1]);
-	c->worker.fd = channel[0];
+	c->monitor.phase = WIRE_SERVING;
+	client_channel(c, &c->worker);
 	return 0;
 }
 

@@ -27,6 +27,7 @@ struct client_identity {
 	const uint32_t *groups;
 	size_t n_groups;
 	const char *root;
+	bool sweep; /* of G_START */
 };
 
 /* Starts an agent, and returns the errno of its R_READY; with 0 it has a worker's channel too. */
@@ -34,6 +35,9 @@ int client_start(struct client *c, const struct client_identity *who,
 		 const struct settings *settings);
 /* Closes its channels and returns how it ended, as waitpid(2) does. */
 int client_stop(struct client *c);
+
+/* Gives the agent one more channel of a worker.  The caller deinitialises it. */
+void client_channel(struct client *c, struct wire *worker);
 
 /* Sends a request and waits for its answer. */
 const struct message *client_ask(struct client *c, struct message request);
@@ -49,5 +53,6 @@ char *client_read(struct client *c);
  * main().
  */
 int run_operations(const struct client_identity *who);
+int run_keeping(const struct client_identity *who);
 
 #endif

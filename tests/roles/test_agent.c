@@ -21,5 +21,6 @@ main(void)
 					    .groups = groups,
 					    .n_groups = n < 0 ? 0 : (size_t)n};
 
-	return run_operations(&who);
+	int failed = run_operations(&who);
+	return failed + run_keeping(&who);
 }
