@@ -14,6 +14,7 @@
 #define WHARF_AGENT_AGENT_H
 
 #include <pthread.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,10 +22,12 @@
 
 #include <wharf/base/buf.h>
 #include <wharf/conf/settings.h>
+#include <wharf/ftp/path.h>
 #include <wharf/sandbox/identity.h>
 #include <wharf/wire/wire.h>
 
 #include "names.h"
+#include "syncs.h"
 
 struct sweeper;
 
@@ -43,6 +46,9 @@ struct agent {
 	char *user;               /* his name, which staging files are his by */
 	unsigned char key[32];    /* a secret that their names are made with */
 	pthread_mutex_t changing; /* see hold.h */
+	struct syncs syncs;
+	/* Who hands over a descriptor reads; who must know that he has closed his own writes. */
+	pthread_rwlock_t handing;
 	struct sweeper *sweeper;
 	atomic_int listers; /* threads that write listings */
 };
@@ -67,6 +73,16 @@ unsigned look_perm(const struct agent *agent, const struct stat *st, const struc
 
 /* Copies a name and puts a NUL behind it; it was checked to be short enough by jail_parent(). */
 void name_terminate(struct slice name, char out[]);
+
+/* A last component and its folder (O_PATH). */
+struct place {
+	int folder;
+	char name[NAME_MAX + 1];
+};
+
+/* Opens the folder of a virtual path.  0 or a negative errno, as jail_parent(). */
+int place_init(struct place *p, const struct agent *agent, struct slice path);
+void place_deinit(struct place *p);
 
 /* renameat2(2). */
 int rename_at(int from_folder, const char *from, int to_folder, const char *to, unsigned flags);
@@ -94,8 +110,8 @@ change_gone(struct change *change, const struct stat *st)
  * listing shows them (path_reserved() in wharf/ftp/path.h), but for those of versions where
  * show_versions is set.
  */
-#define STAGE_PREFIX   ".wharfd-"
-#define VERSION_FOLDER ".wharfd-versions"
+#define STAGE_PREFIX   PATH_RESERVED
+#define VERSION_FOLDER PATH_VERSIONS
 
 /*
  * Versions (version.c).  Keeps the file `name` of the folder aside, which is about to be replaced

@@ -17,21 +17,16 @@
 #include <wharf/ftp/number.h>
 #include <wharf/sandbox/jail.h>
 
-#include "agent.h"
+#include "digest.h"
 #include "folder.h"
 #include "hold.h"
 #include "retain.h"
+#include "stage.h"
 
 /* Newer than the headers that we build with; the number is the same on every architecture. */
 #define NR_FCHMODAT2 452
 
-/* A last component and its folder. */
-struct place {
-	int folder;
-	char name[NAME_MAX + 1];
-};
-
-static int
+int
 place_init(struct place *p, const struct agent *agent, struct slice path)
 {
 	struct slice base;
@@ -43,7 +38,7 @@ place_init(struct place *p, const struct agent *agent, struct slice path)
 	return 0;
 }
 
-static void
+void
 place_deinit(struct place *p)
 {
 	fd_close(&p->folder);
@@ -137,6 +132,8 @@ do_unlink(struct agent *agent, const struct message *in, struct message *out, st
 	if (r < 0)
 		return r;
 	r = unlink_place(agent, &p, &change);
+	if (r == -ENOENT)
+		r = stage_remove(agent, &p, &change);
 	place_deinit(&p);
 	tell_change(out, &change);
 	return r;
@@ -264,6 +261,28 @@ open_to_change(const struct agent *agent, struct slice path, struct stat *st)
 	return r < 0 ? r : fd;
 }
 
+/*
+ * The same, or the user's own part where there is nothing else of that name: then *path is its
+ * path, in *scratch.
+ */
+static int
+open_to_set(const struct agent *agent, struct slice *path, struct stat *st, struct buf *scratch)
+{
+	int fd = open_to_change(agent, *path, st);
+
+	if (fd != -ENOENT)
+		return fd;
+	if (stage_path(agent, *path, scratch) < 0)
+		return -ENOMEM;
+	*path = buf_slice(scratch);
+	fd = jail_open(agent->root, *path, O_PATH | O_NOFOLLOW, 0);
+	if (fd >= 0 && (fstat(fd, st) < 0 || !S_ISREG(st->st_mode))) {
+		fd_close(&fd);
+		return -ENOENT;
+	}
+	return fd;
+}
+
 /* The same file once more, this time in earnest: some calls do not take an O_PATH descriptor. */
 static int
 open_again(const struct agent *agent, struct slice path, const struct stat *st)
@@ -282,10 +301,11 @@ open_again(const struct agent *agent, struct slice path, const struct stat *st)
 }
 
 static int
-change_mode(const struct agent *agent, const struct f_chmod *f)
+change_mode(const struct agent *agent, const struct f_chmod *f, struct buf *scratch)
 {
+	struct slice path = f->path;
 	struct stat st;
-	int fd = open_to_change(agent, f->path, &st);
+	int fd = open_to_set(agent, &path, &st, scratch);
 
 	if (fd < 0)
 		return fd;
@@ -295,7 +315,7 @@ change_mode(const struct agent *agent, const struct f_chmod *f)
 	fd_close(&fd);
 	if (r != -ENOSYS)
 		return r;
-	fd = open_again(agent, f->path, &st);
+	fd = open_again(agent, path, &st);
 	if (fd < 0)
 		return fd;
 	r = fchmod(fd, mode) < 0 ? -errno : 0;
@@ -307,10 +327,9 @@ int
 do_chmod(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
 {
 	int hold = hold_take(agent);
-	int r = change_mode(agent, &in->f_chmod);
+	int r = change_mode(agent, &in->f_chmod, scratch);
 
 	(void)out;
-	(void)scratch;
 	hold_release(agent, &hold);
 	return r;
 }
@@ -356,25 +375,38 @@ do_chgrp(struct agent *agent, const struct message *in, struct message *out, str
 	return r;
 }
 
+/* Before Linux 5.8 utimensat(2) does not know that flag. */
 static int
-change_time(const struct agent *agent, const struct f_utime *f)
+set_times(int way, int file, const struct timespec times[2])
 {
-	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {f->seconds, f->nanoseconds}};
-	struct stat st;
-	int fd = open_to_change(agent, f->path, &st);
+	int r = utimensat(way, "", times, AT_EMPTY_PATH) < 0 ? -errno : 0;
 
-	if (fd < 0)
-		return fd;
-	int r = utimensat(fd, "", times, AT_EMPTY_PATH) < 0 ? -errno : 0;
-	fd_close(&fd);
 	if (r != -EINVAL)
 		return r;
-	/* Before Linux 5.8 it does not know that flag. */
-	fd = open_again(agent, f->path, &st);
-	if (fd < 0)
-		return fd;
-	r = futimens(fd, times) < 0 ? -errno : 0;
-	fd_close(&fd);
+	return file < 0 ? file : futimens(file, times) < 0 ? -errno : 0;
+}
+
+/* The digest that is kept with the file is still its own. */
+static int
+change_time(const struct agent *agent, const struct f_utime *f, struct buf *scratch)
+{
+	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {f->seconds, f->nanoseconds}};
+	struct slice path = f->path;
+	struct buf digest = BUF_INIT;
+	struct stat st;
+	int way = open_to_set(agent, &path, &st, scratch);
+
+	if (way < 0)
+		return way;
+	int file = open_again(agent, path, &st);
+	if (file >= 0)
+		digest_get(file, &st, &digest);
+	int r = set_times(way, file, times);
+	if (r == 0 && digest.len && fstat(file, &st) == 0)
+		(void)digest_keep(file, &st, buf_slice(&digest));
+	buf_deinit(&digest);
+	fd_close(&file);
+	fd_close(&way);
 	return r;
 }
 
@@ -382,11 +414,10 @@ int
 do_utime(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
 {
 	(void)out;
-	(void)scratch;
 	if (in->f_utime.nanoseconds > 999999999)
 		return -EINVAL;
 	int hold = hold_take(agent);
-	int r = change_time(agent, &in->f_utime);
+	int r = change_time(agent, &in->f_utime, scratch);
 	hold_release(agent, &hold);
 	return r;
 }

@@ -44,6 +44,8 @@ is_shown(const struct lister *l, struct slice name)
 {
 	struct slice pattern = slice_of(l->pattern);
 
+	if (path_reserved(name, l->agent->settings.show_versions))
+		return false;
 	if (name.p[0] == '.' && !(l->flags & LIST_ALL) && l->form != LIST_FACTS &&
 	    (pattern.n ? pattern.p[0] != '.' : !l->agent->settings.list_dotfiles))
 		return false;

@@ -12,7 +12,7 @@
 #include <wharf/ftp/entry.h>
 #include <wharf/sandbox/jail.h>
 
-#include "agent.h"
+#include "stage.h"
 
 void
 look_owners(const struct agent *agent, uint32_t uid, uint32_t gid, struct slice *owner,
@@ -94,13 +94,31 @@ look_perm(const struct agent *agent, const struct stat *st, const struct stat *p
 	return perm;
 }
 
+/* Whether the user has a part of that name in the folder; then its facts are in *st. */
+static bool
+look_at_part(const struct agent *agent, int folder, struct slice base, struct stat *st)
+{
+	char name[STAGE_NAME_SIZE];
+	struct stat part;
+
+	if (agent->settings.durability == WORD_durability_none)
+		return false;
+	stage_name(agent, base, name);
+	if (fstatat(folder, name, &part, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(part.st_mode) ||
+	    part.st_uid != agent->who.uid)
+		return false;
+	part.st_mode &= ~(mode_t)S_ISVTX;
+	*st = part;
+	return true;
+}
+
 /*
  * What a path leads to, or the link itself where it leads nowhere.  *in_folder: whether it has a
- * parent, whose facts are in *parent then.
+ * parent, whose facts are in *parent then.  wants_part: of the user's own part, where there is one.
  */
 static int
-look_at(const struct agent *agent, struct slice path, struct stat *st, struct stat *parent,
-	bool *in_folder)
+look_at(const struct agent *agent, struct slice path, bool wants_part, struct stat *st,
+	struct stat *parent, bool *in_folder)
 {
 	struct slice base;
 	char name[NAME_MAX + 1];
@@ -110,6 +128,8 @@ look_at(const struct agent *agent, struct slice path, struct stat *st, struct st
 	fd_close(&fd);
 	int folder = jail_parent(agent->root, path, &base);
 	*in_folder = folder >= 0 && fstat(folder, parent) == 0;
+	if (wants_part && folder >= 0 && look_at_part(agent, folder, base, st))
+		r = 0;
 	if ((r == -ENOENT || r == -ELOOP) && folder >= 0) {
 		name_terminate(base, name);
 		if (fstatat(folder, name, st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st->st_mode))
@@ -125,7 +145,7 @@ do_stat(struct agent *agent, const struct message *in, struct message *out, stru
 	struct r_stat *o = &out->r_stat;
 	struct stat st, parent;
 	bool in_folder;
-	int r = look_at(agent, in->f_stat.path, &st, &parent, &in_folder);
+	int r = look_at(agent, in->f_stat.path, in->f_stat.part != 0, &st, &parent, &in_folder);
 
 	(void)scratch;
 	if (r < 0)

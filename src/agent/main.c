@@ -23,7 +23,10 @@
 #define LOG_FD     2
 #define MONITOR_FD 3
 
-static struct agent agent = {.root = -1, .changing = PTHREAD_MUTEX_INITIALIZER};
+static struct agent agent = {.root = -1,
+			     .changing = PTHREAD_MUTEX_INITIALIZER,
+			     .syncs = SYNCS_INIT,
+			     .handing = PTHREAD_RWLOCK_INITIALIZER};
 
 /* Keeps what G_START says.  0 or a negative errno. */
 static int

@@ -11,19 +11,16 @@
 #include <wharf/base/fd.h>
 #include <wharf/sandbox/jail.h>
 
-#include "agent.h"
+#include "digest.h"
+#include "hold.h"
+#include "open.h"
+#include "retain.h"
+#include "stage.h"
 
 /* How often a name may appear or vanish under our hands. */
 #define RACES 16
 /* RFC 1123 §4.1.2.9 leaves the name of STOU to the server. */
 #define UNIQUE_PREFIX "ftp."
-#define UNIQUE_TRIES  16
-
-static int
-open_new(const struct agent *agent, struct slice path, mode_t mode)
-{
-	return jail_open(agent->root, path, O_WRONLY | O_CREAT | O_EXCL, mode);
-}
 
 /* Opens a file that is there, and refuses what is not a regular file. */
 static int
@@ -42,67 +39,179 @@ open_existing(const struct agent *agent, struct slice path, int flags, struct st
 	return r < 0 ? r : fd;
 }
 
+/* Keeps a version of what is about to be written over.  0 or a negative errno. */
+static int
+keep_version(const struct agent *agent, struct slice path, const struct stat *st,
+	     struct change *change)
+{
+	struct place p;
+	int r = place_init(&p, agent, path);
+
+	if (r < 0)
+		return r;
+	/* What is behind a link has no versions here. */
+	if (stage_is_named(p.folder, p.name, st))
+		r = version_keep(agent, p.folder, p.name, true, change);
+	place_deinit(&p);
+	return r;
+}
+
+/*
+ * Makes sure that a file may be written over: nobody else writes it now, it need not stay, it is
+ * kept aside where that is wanted, and no digest is told of it any more.  0 or a negative errno.
+ */
+static int
+prepare(struct agent *agent, struct slice path, int fd, struct stat *st, struct change *change)
+{
+	int r = stage_lock(agent, fd);
+
+	/* Not every file system has locks. */
+	if (r == -EBUSY)
+		return r;
+	int hold = hold_take(agent);
+	r = fstat(fd, st) < 0 ? -errno : retain_check(agent, path, st);
+	hold_release(agent, &hold);
+	if (r == 0 && agent->settings.versions)
+		r = keep_version(agent, path, st, change);
+	return r < 0 ? r : digest_keep(fd, st, SLICE_NULL);
+}
+
+/* A digest of all of it needs to read what is there; who may not do that may still write. */
+static int
+open_old(const struct agent *agent, struct slice path, struct stat *st)
+{
+	int fd = open_existing(agent, path, O_RDWR, st);
+
+	return fd == -EACCES ? open_existing(agent, path, O_WRONLY, st) : fd;
+}
+
 /*
  * Opens to write.  Whether the file is new is known, not guessed: it is either made with O_EXCL or
  * opened without O_CREAT, and a name that comes or goes between the two is tried again.
  */
 static int
-open_to_write(const struct agent *agent, const struct f_open *in, bool *created, struct stat *st)
+open_new_or_old(const struct agent *agent, const struct f_open *in, bool *created, struct stat *st)
 {
-	const int flags = O_WRONLY | (in->how & OPEN_TRUNCATE ? O_TRUNC : 0);
 	const bool may_make = (in->how & OPEN_CREATE) && agent_may(agent, RIGHT(write));
 	int fd = -ENOENT;
 
+	*created = false;
 	if ((in->how & OPEN_EXCLUSIVE) && !may_make)
 		return -EACCES;
 	for (int i = 0; i < RACES; i++) {
 		if (may_make) {
-			fd = open_new(agent, in->path, in->mode & 0777);
+			fd = jail_open(agent->root, in->path, O_RDWR | O_CREAT | O_EXCL,
+				       in->mode & 0777);
 			*created = fd >= 0;
 			if (fd != -EEXIST || (in->how & OPEN_EXCLUSIVE))
 				break;
 		}
 		if (!agent_may(agent, RIGHT(overwrite)))
 			return -EACCES;
-		fd = open_existing(agent, in->path, flags, st);
+		fd = open_old(agent, in->path, st);
 		if (fd != -ENOENT || !may_make)
 			break;
 	}
 	return fd == -ENOENT && (in->how & OPEN_CREATE) && !may_make ? -EACCES : fd;
 }
 
-/* Appends a slash and a name that nobody guesses to the folder's path. */
+/* What is there before the worker writes.  0 or a negative errno. */
 static int
-add_unique_name(struct buf *path)
+begin(struct agent *agent, const struct f_open *in, int fd, bool created, struct r_opened *out)
+{
+	/* Where it should be staged, the worker cuts it, as late as it can. */
+	const bool cuts = (in->how & OPEN_TRUNCATE) && !(in->how & OPEN_STAGE);
+	struct change change = {0};
+	struct stat st = {0};
+	int r = 0;
+
+	if (created) {
+		(void)stage_lock(agent, fd);
+		change.files = 1;
+	} else {
+		r = prepare(agent, in->path, fd, &st, &change);
+	}
+	if (r == 0 && cuts && st.st_size > 0) {
+		change.bytes -= st.st_size;
+		st.st_size = 0;
+		r = ftruncate(fd, 0) < 0 ? -errno : 0;
+	}
+	out->created = created;
+	out->size = (uint64_t)st.st_size;
+	out->bytes = change.bytes;
+	out->files = change.files;
+	return r;
+}
+
+int
+open_in_place(struct agent *agent, const struct f_open *f, struct r_opened *out)
+{
+	struct stat st;
+	bool created;
+	int fd = retain_check_way(agent, f->path);
+
+	if (fd == 0)
+		fd = open_new_or_old(agent, f, &created, &st);
+	if (fd < 0)
+		return fd;
+	int r = begin(agent, f, fd, created, out);
+	if (r < 0)
+		fd_close(&fd);
+	return r < 0 ? r : fd;
+}
+
+int
+open_unique_path(struct slice path, struct buf *out)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567";
 	unsigned char random[12];
 
 	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		return -EIO;
-	if (path->len == 0 || path->data[path->len - 1] != '/')
-		buf_add_byte(path, '/');
-	buf_add_str(path, UNIQUE_PREFIX);
+	buf_reset(out);
+	buf_add_slice(out, path);
+	if (out->len == 0 || out->data[out->len - 1] != '/')
+		buf_add_byte(out, '/');
+	buf_add_str(out, UNIQUE_PREFIX);
 	for (size_t i = 0; i < sizeof(random); i++)
-		buf_add_byte(path, letters[random[i] % 32]);
-	return buf_error(path);
+		buf_add_byte(out, letters[random[i] % 32]);
+	return buf_error(out);
 }
 
 static int
-open_unique(const struct agent *agent, const struct f_open *in, struct buf *path)
+open_unique(struct agent *agent, const struct f_open *in, struct r_opened *out, struct buf *path)
 {
+	struct f_open f = *in;
 	int fd = -EEXIST;
 
-	if (!agent_may(agent, RIGHT(write)))
-		return -EACCES;
-	for (int i = 0; i < UNIQUE_TRIES && fd == -EEXIST; i++) {
-		buf_reset(path);
-		buf_add_slice(path, in->path);
-		int r = add_unique_name(path);
+	f.how |= OPEN_CREATE | OPEN_EXCLUSIVE;
+	for (int i = 0; i < OPEN_UNIQUE_TRIES && fd == -EEXIST; i++) {
+		int r = open_unique_path(in->path, path);
 		if (r < 0)
 			return r;
-		fd = open_new(agent, buf_slice(path), in->mode & 0777);
+		f.path = buf_slice(path);
+		fd = f.how & OPEN_STAGE ? open_staged(agent, &f, out, path)
+					: open_in_place(agent, &f, out);
 	}
+	/* The staging file's name may stand behind, and has moved the buffer then. */
+	out->name = slice_head(buf_slice(path), f.path.n);
+	return fd;
+}
+
+static int
+open_to_read(const struct agent *agent, const struct f_open *f, struct r_opened *out,
+	     struct buf *scratch)
+{
+	struct stat st;
+	int fd = agent_may(agent, RIGHT(read)) ? open_existing(agent, f->path, O_RDONLY, &st)
+					       : -EACCES;
+
+	if (fd < 0)
+		return fd;
+	out->size = (uint64_t)st.st_size;
+	if (f->how & OPEN_DIGEST)
+		digest_get(fd, &st, scratch);
+	out->digest = buf_slice(scratch);
 	return fd;
 }
 
@@ -110,25 +219,18 @@ int
 do_open(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
 {
 	const struct f_open *f = &in->f_open;
-	struct stat st = {0};
-	bool created = false;
+	const unsigned way = f->how & (OPEN_READ | OPEN_WRITE);
+	struct r_opened *o = &out->r_opened;
 	int fd = -EINVAL;
 
-	out->r_opened.name = f->path;
-	if ((f->how & (OPEN_READ | OPEN_WRITE)) == OPEN_READ) {
-		fd = agent_may(agent, RIGHT(read)) ? open_existing(agent, f->path, O_RDONLY, &st)
-						   : -EACCES;
-	} else if ((f->how & (OPEN_READ | OPEN_WRITE)) == OPEN_WRITE && (f->how & OPEN_UNIQUE)) {
-		fd = open_unique(agent, f, scratch);
-		created = fd >= 0;
-		out->r_opened.name = buf_slice(scratch);
-	} else if ((f->how & (OPEN_READ | OPEN_WRITE)) == OPEN_WRITE) {
-		fd = open_to_write(agent, f, &created, &st);
-	}
-	if (fd < 0)
-		return fd;
-	out->fd = fd;
-	out->r_opened.created = created;
-	out->r_opened.size = created ? 0 : (uint64_t)st.st_size;
-	return 0;
+	o->name = f->path;
+	if (way == OPEN_READ)
+		fd = open_to_read(agent, f, o, scratch);
+	else if (way == OPEN_WRITE && (f->how & OPEN_UNIQUE))
+		fd = open_unique(agent, f, o, scratch);
+	else if (way == OPEN_WRITE)
+		fd = f->how & OPEN_STAGE ? open_staged(agent, f, o, scratch)
+					 : open_in_place(agent, f, o);
+	out->fd = fd < 0 ? -1 : fd;
+	return fd < 0 ? fd : 0;
 }

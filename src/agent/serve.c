@@ -41,6 +41,8 @@ struct request {
 
 static const struct request requests[MSG_COUNT] = {
 	REQUEST(F_OPEN, f_open, R_OPENED, r_opened, 0, AT(f_open.path), 0, do_open),
+	REQUEST(F_COMMIT, f_commit, R_CLOSED, r_closed, 0, AT(f_commit.path), 0, do_commit),
+	REQUEST(F_KEEP, f_keep, R_CLOSED, r_closed, 0, AT(f_keep.path), 0, do_keep),
 	REQUEST(F_STAT, f_stat, R_STAT, r_stat, 0, AT(f_stat.path), 0, do_stat),
 	REQUEST(F_LIST, f_list, R_LISTING, r_listing, RIGHT(list), AT(f_list.path), 0, do_list),
 	REQUEST(F_MKDIR, f_mkdir, R_DONE, r_done, RIGHT(mkdir), AT(f_mkdir.path), 0, do_mkdir),
@@ -97,12 +99,28 @@ slice_at(const struct message *m, size_t at)
 	return s;
 }
 
+/* Whether a request changes nothing: kept versions may be shown, and no more. */
+static bool
+only_reads(const struct message *in)
+{
+	return in->id == MSG_F_STAT || in->id == MSG_F_LIST ||
+	       (in->id == MSG_F_OPEN && !(in->f_open.how & OPEN_WRITE));
+}
+
+static bool
+is_closed(const struct agent *agent, struct slice path, bool versions)
+{
+	return agent_hides(agent, path) || path_reserved(path, versions);
+}
+
 /* What the table can refuse.  0 or a negative errno. */
 static int
 check(const struct agent *agent, const struct request *request, const struct message *in)
 {
-	if ((request->path && agent_hides(agent, slice_at(in, request->path))) ||
-	    (request->path2 && agent_hides(agent, slice_at(in, request->path2))))
+	const bool versions = agent->settings.show_versions && only_reads(in);
+
+	if ((request->path && is_closed(agent, slice_at(in, request->path), versions)) ||
+	    (request->path2 && is_closed(agent, slice_at(in, request->path2), versions)))
 		return -ENOENT;
 	return agent_may(agent, request->right) ? 0 : -EACCES;
 }
@@ -111,6 +129,22 @@ static void
 copy_u32(struct message *out, size_t at, const void *value)
 {
 	memcpy((char *)out + at, value, sizeof(uint32_t));
+}
+
+/* Sends an answer, and closes its descriptor, before anybody is told that its lock is taken. */
+static int
+hand_over(struct server *s, struct message *out)
+{
+	struct agent *agent = s->channel->agent;
+	const bool has_fd = out->fd >= 0;
+
+	if (has_fd)
+		pthread_rwlock_rdlock(&agent->handing);
+	int r = wire_send(&s->wire, out);
+	fd_close(&out->fd);
+	if (has_fd)
+		pthread_rwlock_unlock(&agent->handing);
+	return r;
 }
 
 /* error: what has gone wrong already, or 0.  Takes over in->fd. */
@@ -133,9 +167,7 @@ answer(struct server *s, struct message *in, int error)
 	const uint32_t positive = (uint32_t)-r;
 	copy_u32(&out, request->answer_id, (const char *)in + request->id);
 	copy_u32(&out, request->answer_error, &positive);
-	r = wire_send(&s->wire, &out);
-	fd_close(&out.fd);
-	return r;
+	return hand_over(s, &out);
 }
 
 /* Takes one more thread into account and starts it.  0 or a negative errno. */

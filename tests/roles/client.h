@@ -52,7 +52,8 @@ char *client_read(struct client *c);
  * Every test of requests, against agents of that identity; the folder of who->root is theirs.  Like
  * main().
  */
-int run_operations(const struct client_identity *who);
-int run_keeping(const struct client_identity *who);
+int run_operations(const struct client_identity *identity);
+int run_keeping(const struct client_identity *identity);
+int run_staging(const struct client_identity *identity);
 
 #endif

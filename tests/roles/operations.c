@@ -31,112 +31,7 @@
 #include <wharf/ftp/entry.h>
 #include <wharf/ftp/facts.h>
 
-#include "client.h"
-
-static struct client_identity who;
-static struct client c;
-static struct settings settings;
-static int outside = -1; /* the folder that the jail is in */
-static int inside = -1;  /* the jail */
-static char jail[PATH_MAX];
-
-/* Gives what a test made to the agent's user. */
-static void
-hand_over(int folder, const char *path)
-{
-	if (who.as_root)
-		assert_int_equal(fchownat(folder, path, who.uid, who.gid, AT_SYMLINK_NOFOLLOW), 0);
-}
-
-static void
-make_file(int folder, const char *path, const char *text)
-{
-	int fd = openat(folder, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
-	hand_over(folder, path);
-}
-
-static void
-make_folder(int folder, const char *path)
-{
-	assert_int_equal(mkdirat(folder, path, 0755), 0);
-	hand_over(folder, path);
-}
-
-static void
-make_link(const char *target, const char *path)
-{
-	assert_int_equal(symlinkat(target, inside, path), 0);
-	hand_over(inside, path);
-}
-
-static bool
-is_there(const char *path)
-{
-	struct stat st;
-
-	return fstatat(inside, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-static mode_t
-mode_of(const char *path)
-{
-	struct stat st;
-
-	assert_int_equal(fstatat(inside, path, &st, AT_SYMLINK_NOFOLLOW), 0);
-	return st.st_mode;
-}
-
-/* Each test has a fresh jail and a fresh agent. */
-static int
-setup(void **state)
-{
-	char template[] = "/tmp/wharf-agent-XXXXXX";
-
-	(void)state;
-	umask(0);
-	assert_non_null(mkdtemp(template));
-	assert_int_equal(chmod(template, 0755), 0);
-	outside = open(template, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(outside >= 0);
-	/* A home that its user alone may enter. */
-	assert_int_equal(mkdirat(outside, "jail", 0700), 0);
-	hand_over(outside, "jail");
-	inside = openat(outside, "jail", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(inside >= 0);
-	make_file(outside, "secret", "outside");
-	snprintf(jail, sizeof(jail), "%s/jail", template);
-	who.root = jail;
-	assert_int_equal(settings_init(&settings), 0);
-	assert_int_equal(client_start(&c, &who, &settings), 0);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	char command[PATH_MAX + 32];
-
-	(void)state;
-	assert_int_equal(client_stop(&c), 0);
-	settings_deinit(&settings);
-	fd_close(&outside);
-	fd_close(&inside);
-	*strrchr(jail, '/') = '\0';
-	snprintf(command, sizeof(command), "rm -rf '%s'", jail);
-	return system(command);
-}
-
-/* An agent of the same jail under other settings. */
-static void
-restart(void)
-{
-	assert_int_equal(client_stop(&c), 0);
-	assert_int_equal(client_start(&c, &who, &settings), 0);
-}
+#include "fixture.h"
 
 static uint32_t
 open_as(const char *path, uint32_t how)
@@ -908,7 +803,7 @@ is_confined(void **state)
 int
 run_operations(const struct client_identity *identity)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(is_confined),
 		TEST(refuses_a_jail_that_is_none),

@@ -15,12 +15,13 @@ main(void)
 {
 	uint32_t groups[256];
 	int n = getgroups(256, groups);
-	const struct client_identity who = {.as_root = false,
-					    .uid = getuid(),
-					    .gid = getgid(),
-					    .groups = groups,
-					    .n_groups = n < 0 ? 0 : (size_t)n};
+	const struct client_identity identity = {.as_root = false,
+						 .uid = getuid(),
+						 .gid = getgid(),
+						 .groups = groups,
+						 .n_groups = n < 0 ? 0 : (size_t)n};
 
-	int failed = run_operations(&who);
-	return failed + run_keeping(&who);
+	int failed = run_operations(&identity);
+	failed += run_keeping(&identity);
+	return failed + run_staging(&identity);
 }

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/*
+ * The end of an upload: F_COMMIT gives a staged file its name, F_KEEP keeps it for later.
+ *
+ * With COMMIT_SYNC, the order is what the answer stands for: the file and what it inherits are
+ * synced, then it is renamed, then the folder is synced; and only then comes the answer.  Until the
+ * folder is, the file that is replaced stays beside it, and comes back where that fails.  A sync
+ * that fails is not tried again, because the kernel then says that all is well: what is staged is
+ * removed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <wharf/base/fd.h>
+#include <wharf/sandbox/jail.h>
+
+#include "digest.h"
+#include "hold.h"
+#include "inherit.h"
+#include "retain.h"
+#include "stage.h"
+
+/* How often a name may come or go between the look at it and the rename. */
+#define RACES 16
+
+struct commit {
+	struct agent *agent;
+	const struct f_commit *f;
+	int fd; /* of the file; the message's own */
+	struct stat st;
+	struct place place;
+	int folder; /* open to read, or -1 where the user may not */
+	char stage[STAGE_NAME_SIZE];
+	/* Where the old file is until the folder is synced, or nothing. */
+	char aside[STAGE_NAME_SIZE];
+	struct stat old;
+	struct change change; /* by the rename */
+	struct change kept;   /* by versions */
+};
+
+static bool
+wants_sync(const struct commit *c)
+{
+	return c->f->how & COMMIT_SYNC;
+}
+
+static int
+commit_init(struct commit *c)
+{
+	int r = fstat(c->fd, &c->st) < 0 ? -errno : S_ISREG(c->st.st_mode) ? 0 : -EINVAL;
+
+	if (r == 0)
+		r = place_init(&c->place, c->agent, c->f->path);
+	if (r < 0)
+		return r;
+	c->folder = jail_open_at(c->place.folder, ".", O_RDONLY | O_DIRECTORY, 0);
+	return 0;
+}
+
+static void
+commit_deinit(struct commit *c)
+{
+	fd_close(&c->folder);
+	place_deinit(&c->place);
+}
+
+/*
+ * On disk is the name too.  Where the user may not read the folder, it can't be synced itself; but
+ * the rename has changed the file's own ctime, and a journal that writes that writes the rename.
+ */
+static int
+sync_folder(struct commit *c)
+{
+	if (c->folder >= 0)
+		return syncs_folder(&c->agent->syncs, c->folder);
+	return fsync(c->fd) < 0 ? -errno : 0;
+}
+
+/* What was written in place is the file already, and must still be it. */
+static int
+commit_in_place(struct commit *c)
+{
+	struct stat st;
+	int now = jail_open(c->agent->root, c->f->path, O_PATH, 0);
+	int r = now < 0 ? now : fstat(now, &st) < 0 ? -errno : 0;
+
+	fd_close(&now);
+	if (r == 0 && (st.st_ino != c->st.st_ino || st.st_dev != c->st.st_dev))
+		r = -ESTALE;
+	if (r == 0)
+		r = digest_keep(c->fd, &c->st, c->f->digest);
+	if (r == 0 && wants_sync(c) && fsync(c->fd) < 0)
+		r = -errno;
+	if (r == 0 && wants_sync(c))
+		r = sync_folder(c);
+	return r;
+}
+
+/* Opens the file that is to be replaced, to learn what it hands down.  -ENOENT where there is none.
+ */
+static int
+open_old(const struct commit *c, struct stat *st)
+{
+	int fd = jail_open_at(c->place.folder, c->place.name, O_RDONLY | O_NOFOLLOW, 0);
+
+	if (fd == -EACCES)
+		fd = jail_open_at(c->place.folder, c->place.name, O_WRONLY | O_NOFOLLOW, 0);
+	if (fd < 0)
+		return fd == -ELOOP ? -ENOENT : fd;
+	int r = fstat(fd, st) < 0 ? -errno : S_ISREG(st->st_mode) ? 0 : -EEXIST;
+	if (r < 0)
+		fd_close(&fd);
+	return r < 0 ? r : fd;
+}
+
+static int
+inherit(struct commit *c)
+{
+	struct stat st;
+	int old = open_old(c, &st);
+
+	if (old == -ENOENT)
+		return inherit_from_folder(c->fd, &c->st, c->folder, c->f->mode & 0777);
+	if (old < 0)
+		return old;
+	int r = inherit_from_file(c->fd, &c->st, old, &st);
+	fd_close(&old);
+	return r;
+}
+
+/* All that is to be on disk before the name is.  0 or a negative errno. */
+static int
+prepare(struct commit *c)
+{
+	if (!stage_is_named(c->place.folder, c->stage, &c->st))
+		return -ESTALE;
+	int r = inherit(c);
+	if (r == 0)
+		r = retain_seal(c->agent, c->place.folder, c->fd);
+	if (r == 0 && fstat(c->fd, &c->st) < 0)
+		r = -errno;
+	if (r == 0)
+		r = digest_keep(c->fd, &c->st, c->f->digest);
+	if (r == 0 && wants_sync(c) && fsync(c->fd) < 0) {
+		r = -errno;
+		if (unlinkat(c->place.folder, c->stage, 0) == 0)
+			change_gone(&c->change, &c->st);
+	}
+	return r;
+}
+
+/* Some file systems can't promise that a name is free; there it was looked up. */
+static int
+rename_to_free(int folder, const char *from, const char *to)
+{
+	if (rename_at(folder, from, folder, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return -errno;
+	return rename_at(folder, from, folder, to, 0) < 0 ? -errno : 0;
+}
+
+/*
+ * Puts the file in the place of the old one, which is aside then, under a random name: nobody takes
+ * it for a part.  Where the file system can't exchange two names, the old one is gone at once.
+ */
+static int
+exchange(struct commit *c)
+{
+	const int folder = c->place.folder;
+	int r = stage_random_name(c->aside);
+
+	if (r == 0)
+		r = rename_to_free(folder, c->stage, c->aside);
+	if (r == 0 && rename_at(folder, c->aside, folder, c->place.name, RENAME_EXCHANGE) == 0)
+		return 0;
+	if (r == 0) {
+		r = errno == EINVAL ? rename_at(folder, c->aside, folder, c->place.name, 0) : -1;
+		r = r < 0 ? -errno : 0;
+		if (r < 0)
+			(void)rename_to_free(folder, c->aside, c->stage);
+	}
+	c->aside[0] = '\0';
+	return r;
+}
+
+/* There is a file, and it may be replaced.  0 or a negative errno. */
+static int
+replace(struct commit *c)
+{
+	const int folder = c->place.folder;
+	int r = 0;
+
+	if (!(c->f->how & COMMIT_REPLACE))
+		return -EEXIST;
+	if (!agent_may(c->agent, RIGHT(overwrite)))
+		return -EACCES;
+	if (S_ISDIR(c->old.st_mode))
+		return -EISDIR;
+	if (S_ISREG(c->old.st_mode)) {
+		r = retain_check_in(c->agent, folder, &c->old);
+		if (r == 0)
+			r = version_keep(c->agent, folder, c->place.name, false, &c->kept);
+		/* What is kept as a version does not go. */
+		if (r == 0 && fstatat(folder, c->place.name, &c->old, AT_SYMLINK_NOFOLLOW) < 0)
+			r = -errno;
+	}
+	if (r < 0)
+		return r;
+	if (wants_sync(c))
+		r = exchange(c);
+	else
+		r = rename_at(folder, c->stage, folder, c->place.name, 0) < 0 ? -errno : 0;
+	if (r == 0)
+		change_gone(&c->change, &c->old);
+	return r;
+}
+
+/* Gives the file its name.  0 or a negative errno. */
+static int
+publish(struct commit *c)
+{
+	const int folder = c->place.folder;
+	const bool may_make = agent_may(c->agent, RIGHT(write));
+	int hold = hold_take(c->agent);
+	int r = -EEXIST;
+
+	for (int i = 0; i < RACES && (r == -EEXIST || r == -ENOENT); i++) {
+		if (fstatat(folder, c->place.name, &c->old, AT_SYMLINK_NOFOLLOW) == 0)
+			r = replace(c);
+		else if (errno != ENOENT)
+			r = -errno;
+		else
+			r = may_make ? rename_to_free(folder, c->stage, c->place.name) : -EACCES;
+		if (!(c->f->how & COMMIT_REPLACE))
+			break;
+	}
+	hold_release(c->agent, &hold);
+	return r;
+}
+
+/* The folder could not be synced: all is as before, as far as nobody else has changed it. */
+static void
+take_back(struct commit *c)
+{
+	const int folder = c->place.folder;
+	int hold = hold_take(c->agent);
+
+	if (stage_is_named(folder, c->place.name, &c->st)) {
+		if (!c->aside[0]) {
+			(void)rename_to_free(folder, c->place.name, c->stage);
+		} else if (rename_at(folder, c->aside, folder, c->place.name, RENAME_EXCHANGE) ==
+			   0) {
+			(void)rename_to_free(folder, c->aside, c->stage);
+			c->aside[0] = '\0';
+			c->change = (struct change){0};
+		}
+	}
+	hold_release(c->agent, &hold);
+}
+
+static int
+commit_staged(struct commit *c)
+{
+	int r = prepare(c);
+
+	if (r == 0)
+		r = publish(c);
+	if (r == 0 && wants_sync(c)) {
+		r = sync_folder(c);
+		if (r < 0)
+			take_back(c);
+	}
+	if (c->aside[0])
+		unlinkat(c->place.folder, c->aside, 0);
+	return r;
+}
+
+/* Whether a worker may name that file as staged.  0 or -EINVAL. */
+static int
+copy_stage(struct slice name, char out[STAGE_NAME_SIZE])
+{
+	if (!stage_is_name(name))
+		return -EINVAL;
+	name_terminate(name, out);
+	return 0;
+}
+
+int
+do_commit(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
+{
+	struct commit c = {.agent = agent, .f = &in->f_commit, .fd = in->fd, .folder = -1};
+	const bool staged = c.f->stage.n > 0;
+
+	(void)scratch;
+	int r = staged ? copy_stage(c.f->stage, c.stage) : 0;
+	if (r == 0 && !(agent->settings.rights & (RIGHT(write) | RIGHT(overwrite))))
+		r = -EACCES;
+	if (r == 0)
+		r = retain_check_way(agent, c.f->path);
+	if (r == 0)
+		r = commit_init(&c);
+	if (r < 0)
+		return r;
+	r = staged ? commit_staged(&c) : commit_in_place(&c);
+	commit_deinit(&c);
+	out->r_closed.size = (uint64_t)c.st.st_size;
+	out->r_closed.bytes = c.change.bytes + c.kept.bytes;
+	out->r_closed.files = c.change.files + c.kept.files;
+	return r;
+}
+
+/*
+ * A part with a random name gets the ordinary one, unless that is written now; the part that had it
+ * is older.  0, or a negative errno and it can't be kept.
+ */
+static int
+keep_under_own_name(struct agent *agent, const struct place *place, const char *stage,
+		    struct change *change)
+{
+	char own[STAGE_NAME_SIZE];
+
+	int r = stage_remove(agent, place, change);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	stage_name(agent, slice_of(place->name), own);
+	return rename_to_free(place->folder, stage, own);
+}
+
+int
+do_keep(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
+{
+	const struct f_keep *f = &in->f_keep;
+	char stage[STAGE_NAME_SIZE];
+	struct change change = {0};
+	struct place place;
+	struct stat st;
+	int r = fstat(in->fd, &st) < 0 ? -errno : 0;
+
+	(void)scratch;
+	out->r_closed.size = r == 0 ? (uint64_t)st.st_size : 0;
+	/* What was written in place stays there. */
+	if (r < 0 || f->stage.n == 0)
+		return r;
+	r = copy_stage(f->stage, stage);
+	if (r == 0)
+		r = place_init(&place, agent, f->path);
+	if (r < 0)
+		return r;
+	bool goes = f->discard || st.st_size == 0;
+	if (!stage_is_named(place.folder, stage, &st))
+		r = -ESTALE;
+	else if (!goes && stage_is_random(f->stage))
+		goes = keep_under_own_name(agent, &place, stage, &change) < 0;
+	if (r == 0 && goes) {
+		r = unlinkat(place.folder, stage, 0) < 0 ? -errno : 0;
+		if (r == 0)
+			change_gone(&change, &st);
+	}
+	place_deinit(&place);
+	out->r_closed.bytes = change.bytes;
+	out->r_closed.files = change.files;
+	return r;
+}

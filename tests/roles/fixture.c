@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/* The jail and the agent of fixture.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <wharf/base/fd.h>
+
+#include "fixture.h"
+
+struct client_identity who;
+struct client c;
+struct settings settings;
+int outside = -1, inside = -1;
+char jail[PATH_MAX];
+
+void
+hand_over(int folder, const char *path)
+{
+	if (who.as_root)
+		assert_int_equal(fchownat(folder, path, who.uid, who.gid, AT_SYMLINK_NOFOLLOW), 0);
+}
+
+void
+make_file(int folder, const char *path, const char *text)
+{
+	int fd = openat(folder, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	hand_over(folder, path);
+}
+
+void
+make_folder(int folder, const char *path)
+{
+	assert_int_equal(mkdirat(folder, path, 0755), 0);
+	hand_over(folder, path);
+}
+
+void
+make_link(const char *target, const char *path)
+{
+	assert_int_equal(symlinkat(target, inside, path), 0);
+	hand_over(inside, path);
+}
+
+bool
+is_there(const char *path)
+{
+	struct stat st;
+
+	return fstatat(inside, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+mode_t
+mode_of(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(fstatat(inside, path, &st, AT_SYMLINK_NOFOLLOW), 0);
+	return st.st_mode;
+}
+
+int
+fixture_setup(void **state)
+{
+	char template[] = "/tmp/wharf-agent-XXXXXX";
+
+	(void)state;
+	umask(0);
+	assert_non_null(mkdtemp(template));
+	assert_int_equal(chmod(template, 0755), 0);
+	outside = open(template, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(outside >= 0);
+	/* A home that its user alone may enter. */
+	assert_int_equal(mkdirat(outside, "jail", 0700), 0);
+	hand_over(outside, "jail");
+	inside = openat(outside, "jail", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(inside >= 0);
+	make_file(outside, "secret", "outside");
+	snprintf(jail, sizeof(jail), "%s/jail", template);
+	who.root = jail;
+	assert_int_equal(settings_init(&settings), 0);
+	assert_int_equal(client_start(&c, &who, &settings), 0);
+	return 0;
+}
+
+int
+fixture_teardown(void **state)
+{
+	char command[PATH_MAX + 32];
+
+	(void)state;
+	assert_int_equal(client_stop(&c), 0);
+	settings_deinit(&settings);
+	fd_close(&outside);
+	fd_close(&inside);
+	*strrchr(jail, '/') = '\0';
+	snprintf(command, sizeof(command), "rm -rf '%s'", jail);
+	return system(command);
+}
+
+void
+restart(void)
+{
+	assert_int_equal(client_stop(&c), 0);
+	assert_int_equal(client_start(&c, &who, &settings), 0);
+}
