@@ -15,11 +15,14 @@
 #include "auth.h"
 #include "login.h"
 #include "peer.h"
+#include "sweep.h"
 #include "worker.h"
 
 #define START_TIMEOUT_MS 10000
 /* An agent without sessions stays so long: the next connection of the same client comes soon. */
 #define IDLE_MS 10000
+/* How long one may sweep that was started for that: a tree of millions of files on a cold disk. */
+#define SWEEP_MS 3600000
 /* How long one has to leave once its channel is closed. */
 #define LEAVE_MS 3000
 
@@ -28,8 +31,11 @@ struct agent {
 	struct monitor *monitor;
 	uint32_t id;
 	bool shared, ready;
+	bool sweeping;  /* it was started for that, and has no sessions */
 	struct buf key; /* all of its identity */
-	bool *channels; /* by worker: it has one to this agent */
+	struct root root;
+	uint64_t staged; /* what of its root's staged it has swept */
+	bool *channels;  /* by worker: it has one to this agent */
 	struct session *sessions;
 	uv_timer_t idle;
 	bool idle_closed, is_gone;
@@ -50,6 +56,7 @@ free_agent(struct agent *a)
 	if (!a->idle_closed || !a->is_gone)
 		return;
 	buf_deinit(&a->key);
+	root_deinit(&a->root);
 	free(a->channels);
 	free(a);
 }
@@ -78,6 +85,12 @@ end(struct agent *a)
 {
 	forget(a);
 	peer_end(&a->peer, LEAVE_MS);
+}
+
+static void
+on_idle(uv_timer_t *timer)
+{
+	end(timer->data);
 }
 
 /* Those that still wait are refused; those that are logged in hear of it by their worker's own
@@ -158,18 +171,47 @@ on_ready(struct peer *p, const struct message *msg)
 	if (msg->r_ready.error) {
 		LOG(WARNING, "an agent cannot enter its jail", LOG_NUM("agent", a->id),
 		    LOG_BYTES("step", msg->r_ready.what), LOG_ERRNO(-(int)msg->r_ready.error));
+		sweeps_failed(a->monitor, &a->root.owner, -(int)msg->r_ready.error,
+			      msg->r_ready.what);
 		send_away(a, REFUSED_ROOT_FOLDER);
 		end(a);
 		return 0;
 	}
 	p->wire.phase = WIRE_SERVING;
 	a->ready = true;
+	if (a->sweeping)
+		uv_timer_start(&a->idle, on_idle, SWEEP_MS, 0);
 	DL_FOREACH_SAFE(a->sessions, s, next)
 	deliver(a, s);
 	return 0;
 }
 
-static const peer_handler handlers[MSG_COUNT] = {[MSG_R_READY] = on_ready};
+static int
+on_stages(struct peer *p, const struct message *msg)
+{
+	const struct agent *a = agent_of(p);
+
+	(void)msg;
+	sweeps_expect(a->monitor, &a->root.owner);
+	return 0;
+}
+
+static int
+on_swept(struct peer *p, const struct message *msg)
+{
+	struct agent *a = agent_of(p);
+
+	a->staged = sweeps_done(a->monitor, &a->root.owner, a->staged, &msg->r_swept);
+	if (a->sweeping)
+		end(a);
+	return 0;
+}
+
+static const peer_handler handlers[MSG_COUNT] = {
+	[MSG_R_READY] = on_ready,
+	[MSG_R_STAGES] = on_stages,
+	[MSG_R_SWEPT] = on_swept,
+};
 
 static void
 on_lost(struct peer *p)
@@ -197,12 +239,6 @@ on_gone(struct peer *p, int status)
 static const struct peer_class agent_class = {"wharfd-agent", WIRE_AGENT, handlers, on_lost,
 					      on_gone};
 
-static void
-on_idle(uv_timer_t *timer)
-{
-	end(timer->data);
-}
-
 void
 agent_leave(struct session *s)
 {
@@ -220,13 +256,15 @@ agent_leave(struct session *s)
 		end(a);
 }
 
+/* The settings, and the owner but for the names of his groups, which make no other agent. */
 static void
 make_key(const struct agent_identity *who, struct buf *key)
 {
-	const struct slice parts[] = {who->user, who->groups, who->root, who->settings};
+	const struct root_owner *o = &who->owner;
+	const struct slice parts[] = {o->user, o->groups, o->folder, who->settings};
 
-	buf_add(key, &who->uid, sizeof(who->uid));
-	buf_add(key, &who->gid, sizeof(who->gid));
+	buf_add(key, &o->uid, sizeof(o->uid));
+	buf_add(key, &o->gid, sizeof(o->gid));
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		buf_add(key, &parts[i].n, sizeof(parts[i].n));
 		buf_add_slice(key, parts[i]);
@@ -253,19 +291,22 @@ start(struct agent *a, const struct agent_identity *who, struct auth *holder)
 	a->idle.data = a;
 	peer_kill_after(&a->peer, START_TIMEOUT_MS);
 	msg.g_start = (struct g_start){.as_root = a->monitor->as_root,
-				       .user = who->user,
-				       .uid = who->uid,
-				       .gid = who->gid,
-				       .groups = who->groups,
-				       .root = who->root,
-				       .settings = who->settings};
+				       .user = who->owner.user,
+				       .uid = who->owner.uid,
+				       .gid = who->owner.gid,
+				       .groups = who->owner.groups,
+				       .root = who->owner.folder,
+				       .settings = who->settings,
+				       .key = sweeps_key(a->monitor),
+				       .sweep = sweeps_begin(a->monitor, &who->owner, &a->staged)};
 	/* What could not be told ends by the timer, or by the end of the channel. */
 	peer_send(&a->peer, &msg);
 	return 0;
 }
 
+/* One that nobody finds yet but by the list of all. */
 static struct agent *
-new_agent(struct monitor *m, const struct agent_identity *who, struct auth *holder, struct buf *key)
+new_agent(struct monitor *m, const struct agent_identity *who, struct auth *holder)
 {
 	struct agent *a = calloc(1, sizeof(*a));
 	bool *channels = calloc(m->n_workers, sizeof(*channels));
@@ -274,20 +315,28 @@ new_agent(struct monitor *m, const struct agent_identity *who, struct auth *hold
 		goto fail;
 	a->monitor = m;
 	a->channels = channels;
-	if (start(a, who, holder) < 0)
+	if (root_init(&a->root, &who->owner) < 0)
 		goto fail;
+	if (start(a, who, holder) < 0)
+		goto fail_root;
 	a->id = ++m->last_agent;
-	a->key = *key;
-	*key = BUF_INIT;
-	a->shared = !holder;
-	if (a->shared)
-		HASH_ADD_KEYPTR(hh, m->shared_agents, a->key.data, a->key.len, a);
 	DL_APPEND(m->agents, a);
 	return a;
+fail_root:
+	root_deinit(&a->root);
 fail:
 	free(channels);
 	free(a);
 	return NULL;
+}
+
+static void
+share(struct agent *a, struct buf *key)
+{
+	a->key = *key;
+	*key = BUF_INIT;
+	a->shared = true;
+	HASH_ADD_KEYPTR(hh, a->monitor->shared_agents, a->key.data, a->key.len, a);
 }
 
 int
@@ -302,8 +351,11 @@ agent_assign(struct monitor *m, struct session *s, const struct agent_identity *
 		return -ENOMEM;
 	if (!holder)
 		HASH_FIND(hh, m->shared_agents, key.data, key.len, a);
-	if (!a)
-		a = new_agent(m, who, holder, &key);
+	if (!a) {
+		a = new_agent(m, who, holder);
+		if (a && !holder)
+			share(a, &key);
+	}
 	buf_deinit(&key);
 	if (!a)
 		return -EAGAIN;
@@ -313,6 +365,39 @@ agent_assign(struct monitor *m, struct session *s, const struct agent_identity *
 	if (a->ready)
 		deliver(a, s);
 	return 0;
+}
+
+int
+agent_sweep(struct monitor *m, const struct agent_identity *who)
+{
+	struct agent *a = new_agent(m, who, NULL);
+
+	if (!a)
+		return -EAGAIN;
+	a->sweeping = true;
+	return 0;
+}
+
+size_t
+agents_sweeping(const struct monitor *m)
+{
+	const struct agent *a;
+	size_t n = 0;
+
+	DL_FOREACH (m->agents, a)
+		n += a->sweeping;
+	return n;
+}
+
+bool
+agents_serve(const struct monitor *m, const struct root_owner *owner)
+{
+	const struct agent *a;
+
+	DL_FOREACH (m->agents, a)
+		if (root_owner_same(&a->root.owner, owner))
+			return true;
+	return false;
 }
 
 void

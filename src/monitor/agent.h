@@ -11,11 +11,12 @@
 #include <wharf/base/slice.h>
 
 #include "monitor.h"
+#include "roots.h"
 
 /* What an agent is told at its start, and what makes it the same as another. */
 struct agent_identity {
-	struct slice user, groups, root, settings;
-	uint32_t uid, gid;
+	struct root_owner owner;
+	struct slice settings;
 };
 
 /*
@@ -29,6 +30,14 @@ int agent_assign(struct monitor *m, struct session *s, const struct agent_identi
 /* The session needs no agent any more.  One without sessions ends a while later, or at once if it
  * was for one login. */
 void agent_leave(struct session *s);
+/*
+ * Starts one for no session, which sweeps its root folder and ends.  Returns 0 or a negative errno.
+ */
+int agent_sweep(struct monitor *m, const struct agent_identity *who);
+/* How many of those live. */
+size_t agents_sweeping(const struct monitor *m);
+/* Whether there is an agent of that owner, of whatever kind. */
+bool agents_serve(const struct monitor *m, const struct root_owner *owner);
 /* That worker's process is gone, and with it its channels. */
 void agents_forget_worker(struct monitor *m, size_t worker);
 /* Hands a copy of fd to every one: G_LOG. */

@@ -64,29 +64,28 @@ split_names(struct slice names, struct slice *out, size_t max)
 	return n;
 }
 
-static int
-settings_of(struct monitor *m, const struct session *s, const struct login_claim *claim,
-	    struct settings *out)
+int
+login_settings(const struct monitor *m, const struct login_claim *claim, size_t listener,
+	       const struct sockaddr_storage *address, struct settings *out)
 {
 	struct slice *names = calloc(GROUP_NAMES_MAX, sizeof(*names));
 	int r = -ENOMEM;
 
 	if (names) {
 		const struct conf_subject subject = {
-			.listener = s->listener,
+			.listener = listener,
 			.user = claim->user,
 			.groups = names,
 			.n_groups = split_names(claim->group_names, names, GROUP_NAMES_MAX),
-			.address = &s->peer};
+			.address = address};
 		r = conf_settings_for(m->conf, &subject, out);
 	}
 	free(names);
 	return r;
 }
 
-/* NULL when this user may be let in, else why not. */
-static const char *
-policy_against(const struct monitor *m, const struct login_claim *claim)
+const char *
+login_policy_against(const struct monitor *m, const struct login_claim *claim)
 {
 	if (!claim->user.n)
 		return "no name";
@@ -107,16 +106,17 @@ static int
 begin(struct monitor *m, struct session *s, const struct login_claim *claim,
       const struct settings *settings, struct slice root, struct auth *holder)
 {
-	struct agent_identity who = {.user = claim->user, .root = root};
+	struct agent_identity who = {
+		.owner = {.user = claim->user, .group_names = claim->group_names, .folder = root}};
 	int r;
 
 	if (m->as_root) {
-		who.uid = claim->uid;
-		who.gid = claim->gid;
-		who.groups = claim->groups;
+		who.owner.uid = claim->uid;
+		who.owner.gid = claim->gid;
+		who.owner.groups = claim->groups;
 	} else {
-		who.uid = getuid();
-		who.gid = getgid();
+		who.owner.uid = getuid();
+		who.owner.gid = getgid();
 	}
 	s->user = slice_dup(claim->user);
 	if (!s->user)
@@ -142,13 +142,13 @@ login_identified(struct monitor *m, struct session *s, const struct login_claim 
 {
 	struct settings settings;
 	struct buf root = BUF_INIT;
-	const char *against = policy_against(m, claim);
+	const char *against = login_policy_against(m, claim);
 
 	if (against) {
 		refuse(m, s, claim, REFUSED_POLICY, against);
 		return;
 	}
-	if (settings_of(m, s, claim, &settings) < 0) {
+	if (login_settings(m, claim, s->listener, &s->peer, &settings) < 0) {
 		refuse(m, s, claim, REFUSED_RESOURCES, "memory");
 		return;
 	}

@@ -28,6 +28,15 @@ struct login_claim {
 };
 
 /*
+ * The settings of this user on that listener, who comes from that address (NULL: from none that any
+ * block holds).  Returns 0 or -ENOMEM; settings_deinit() frees.
+ */
+int login_settings(const struct monitor *m, const struct login_claim *claim, size_t listener,
+		   const struct sockaddr_storage *address, struct settings *out);
+/* NULL when this user may be let in, else why not. */
+const char *login_policy_against(const struct monitor *m, const struct login_claim *claim);
+
+/*
  * The session's password was right (it is CONNECTED or AUTHENTICATING): logs it in or refuses it,
  * and tells its worker. holder: the PAM process whose PAM session it shall live in, or NULL.
  */

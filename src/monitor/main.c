@@ -30,6 +30,7 @@
 #include "logs.h"
 #include "monitor.h"
 #include "rehearsal.h"
+#include "sweep.h"
 #include "worker.h"
 #include "world.h"
 
@@ -278,6 +279,8 @@ start(struct monitor *m)
 	if (r == 0)
 		r = ledger_open(m);
 	if (r == 0)
+		r = sweeps_open(m);
+	if (r == 0)
 		r = listeners_open(m);
 	if (r == 0)
 		r = init_loop(m);
@@ -292,6 +295,8 @@ start(struct monitor *m)
 		auth_watch_users(m);
 	if (r == 0)
 		hosts_watch(m);
+	if (r == 0)
+		sweeps_start(m);
 	return r;
 }
 
@@ -312,6 +317,7 @@ serve(struct monitor *m)
 		LOG(ERROR, "the daemon cannot start", LOG_ERRNO(r));
 	if (m->loop_made)
 		monitor_end(m);
+	sweeps_free(m);
 	ledger_free(m);
 	LOG(INFO, "ended", LOG_NUM("status", r < 0 ? EX_OSERR : m->status));
 	return r < 0 ? EX_OSERR : m->status;

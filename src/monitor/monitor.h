@@ -23,6 +23,7 @@ struct hosts;
 struct ledger;
 struct listener;
 struct peer;
+struct sweeps;
 struct worker;
 
 /* A system user, resolved at start. */
@@ -61,6 +62,7 @@ struct monitor {
 	struct agent *agents;        /* all that live */
 	struct auth *auths;          /* all that live */
 	uint32_t last_agent;
+	struct sweeps *sweeps; /* which roots may hold parts of uploads */
 
 	struct peer *children; /* by pid */
 

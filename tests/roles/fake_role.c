@@ -409,28 +409,59 @@ worker(void)
 	}
 }
 
+/*
+ * Says what the file "plan" of the root folder wants, a line each: "stages" or "swept BYTES FILES
+ * LEFT".
+ */
+static void
+follow_plan(const char *root)
+{
+	char path[300], line[100];
+	unsigned long long bytes, files;
+	unsigned left;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/plan", root);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f)) {
+		struct message m = {.id = MSG_R_STAGES, .fd = -1};
+		if (sscanf(line, "swept %llu %llu %u", &bytes, &files, &left) == 3) {
+			m.id = MSG_R_SWEPT;
+			m.r_swept = (struct r_swept){bytes, files, (uint8_t)left};
+		}
+		wire_send(&monitor, &m);
+	}
+	if (f)
+		fclose(f);
+}
+
 /* The root folder "/hang" never becomes ready. */
 static void
 agent(void)
 {
 	struct message m, answer = {.id = MSG_R_READY, .fd = -1};
 	struct stat st;
-	char root[256];
+	char root[256], key[65] = "";
 
 	if (wire_recv(&monitor, &m) != 0 || m.id != MSG_G_START)
 		exit(3);
 	snprintf(root, sizeof(root), "%.*s", SLICE_FMT(m.g_start.root));
-	dprintf(2, "fake agent: user=%.*s uid=%u gid=%u groups=%zu root=%s ppid=%d\n",
+	for (size_t i = 0; i < m.g_start.key.n && i < 32; i++)
+		snprintf(key + 2 * i, 3, "%02x", (unsigned char)m.g_start.key.p[i]);
+	dprintf(2,
+		"fake agent: user=%.*s uid=%u gid=%u groups=%zu root=%s ppid=%d sweep=%u key=%s\n",
 		SLICE_FMT(m.g_start.user), m.g_start.uid, m.g_start.gid,
-		wire_ids_count(m.g_start.groups), root, getppid());
+		wire_ids_count(m.g_start.groups), root, getppid(), m.g_start.sweep, key);
 	if (strcmp(root, "/hang") == 0)
 		poll(NULL, 0, -1);
 	if (stat(root, &st) < 0) {
 		answer.r_ready.error = 2;
-		answer.r_ready.what = SLICE("enter the jail");
+		answer.r_ready.what = SLICE("root folder");
 	}
 	wire_send(&monitor, &answer);
 	monitor.phase = WIRE_SERVING;
+	if (!answer.r_ready.error)
+		follow_plan(root);
 	while (wire_recv(&monitor, &m) == 0)
 		;
 }
@@ -449,6 +480,10 @@ ledger(void)
 	while (wire_recv(&monitor, &m) == 0) {
 		if (m.id == MSG_K_CHANNEL)
 			dprintf(2, "fake ledger: channel of worker %u\n", m.k_channel.worker);
+		if (m.id == MSG_K_FREED)
+			dprintf(2, "fake ledger: freed %.*s %llu bytes %llu files\n",
+				SLICE_FMT(m.k_freed.user), (unsigned long long)m.k_freed.bytes,
+				(unsigned long long)m.k_freed.files);
 		if (m.id == MSG_K_LOG)
 			dup2(m.fd, 2);
 		fd_close(&m.fd);
