@@ -111,6 +111,12 @@ add_escaped(struct buf *b, struct slice s, size_t max)
 	}
 }
 
+void
+log_escape(struct buf *out, struct slice bytes)
+{
+	add_escaped(out, bytes, SIZE_MAX);
+}
+
 static void
 add_time(struct buf *b)
 {

@@ -22,7 +22,9 @@ struct arguments {
 	/* `certificate` */
 	const char *certificate, *key; /* files */
 	const char *names, *days, *key_type, *force;
-	/* Of both: the configuration that names the files. */
+	/* `history` and `quota` */
+	const char *user, *path, *since, *verdict, *format;
+	/* Of all: the configuration that names the files. */
 	const char *config;
 };
 
@@ -39,6 +41,10 @@ int user_show(const struct arguments *args);
 /* `wharfctl certificate ...`: each returns an exit code. */
 int certificate_make_files(const struct arguments *args);
 int certificate_list(const struct arguments *args);
+
+/* `wharfctl history` and `wharfctl quota`: each returns an exit code. */
+int history_show(const struct arguments *args);
+int quota_show(const struct arguments *args);
 
 /* Prints what there is to tell of a certificate, as lines "key: value". */
 struct certificate;

@@ -21,6 +21,8 @@ enum {
 	TAKES_METHOD = 4,       /* --method */
 	TAKES_USER = 8,         /* --uid and so on */
 	TAKES_CERTIFICATE = 16, /* --name and so on */
+	TAKES_FORMAT = 32,      /* --format */
+	TAKES_HISTORY = 64,     /* --since and so on */
 	TAKES_PLACE = TAKES_FILE | TAKES_CONFIG,
 };
 
@@ -30,22 +32,29 @@ static const size_t no_operands[] = {SIZE_MAX},
 static const size_t certificate_operands[] = {offsetof(struct arguments, certificate),
 					      offsetof(struct arguments, key), SIZE_MAX};
 
+static const size_t quota_operands[] = {offsetof(struct arguments, user), SIZE_MAX};
+
 static const struct verb {
-	const char *noun, *verb;
-	const size_t *operands; /* SIZE_MAX ends them */
+	const char *noun, *verb; /* verb: NULL where the noun says all */
+	const size_t *operands;  /* SIZE_MAX ends them */
+	bool optional;           /* they may be missing */
 	unsigned takes;
 	int (*run)(const struct arguments *args);
 	const char *help;
 } verbs[] = {
-	{"user", "add", user_operands, TAKES_PLACE | TAKES_METHOD | TAKES_USER, user_add,
+	{"user", "add", user_operands, false, TAKES_PLACE | TAKES_METHOD | TAKES_USER, user_add,
 	 "NAME --uid UID --gid GID [--root DIR] [--rights LIST] [--expires YYYY-MM-DD]"},
-	{"user", "passwd", user_operands, TAKES_PLACE | TAKES_METHOD, user_passwd, "NAME"},
-	{"user", "del", user_operands, TAKES_PLACE, user_del, "NAME"},
-	{"user", "list", no_operands, TAKES_PLACE, user_list, ""},
-	{"user", "show", user_operands, TAKES_PLACE, user_show, "NAME"},
-	{"certificate", "make", certificate_operands, TAKES_CERTIFICATE, certificate_make_files,
+	{"user", "passwd", user_operands, false, TAKES_PLACE | TAKES_METHOD, user_passwd, "NAME"},
+	{"user", "del", user_operands, false, TAKES_PLACE, user_del, "NAME"},
+	{"user", "list", no_operands, false, TAKES_PLACE, user_list, ""},
+	{"user", "show", user_operands, false, TAKES_PLACE, user_show, "NAME"},
+	{"certificate", "make", certificate_operands, false, TAKES_CERTIFICATE,
+	 certificate_make_files,
 	 "CERTIFICATE KEY [--name NAME,...] [--days N] [--key-type ecdsa|rsa] [--force]"},
-	{"certificate", "list", no_operands, TAKES_CONFIG, certificate_list, ""},
+	{"certificate", "list", no_operands, false, TAKES_CONFIG, certificate_list, ""},
+	{"history", NULL, no_operands, false, TAKES_CONFIG | TAKES_FORMAT | TAKES_HISTORY,
+	 history_show, "[--user NAME] [--path PREFIX] [--since TIME] [--verdict WORD]"},
+	{"quota", NULL, quota_operands, true, TAKES_CONFIG | TAKES_FORMAT, quota_show, "[USER]"},
 };
 
 static const struct choice {
@@ -66,6 +75,11 @@ static const struct choice {
 	{"days", TAKES_CERTIFICATE, offsetof(struct arguments, days), false},
 	{"key-type", TAKES_CERTIFICATE, offsetof(struct arguments, key_type), false},
 	{"force", TAKES_CERTIFICATE, offsetof(struct arguments, force), true},
+	{"format", TAKES_FORMAT, offsetof(struct arguments, format), false},
+	{"user", TAKES_HISTORY, offsetof(struct arguments, user), false},
+	{"path", TAKES_HISTORY, offsetof(struct arguments, path), false},
+	{"since", TAKES_HISTORY, offsetof(struct arguments, since), false},
+	{"verdict", TAKES_HISTORY, offsetof(struct arguments, verdict), false},
 };
 
 #define N_VERBS   (sizeof(verbs) / sizeof(verbs[0]))
@@ -89,8 +103,10 @@ usage(void)
 {
 	fputs("usage:", stderr);
 	for (size_t i = 0; i < N_VERBS; i++)
-		fprintf(stderr, "\twharfctl %s %s %s%s%s\n", verbs[i].noun, verbs[i].verb,
-			verbs[i].help, verbs[i].takes & TAKES_METHOD ? " [--method METHOD]" : "",
+		fprintf(stderr, "\twharfctl %s%s%s %s%s%s%s\n", verbs[i].noun,
+			verbs[i].verb ? " " : "", verbs[i].verb ? verbs[i].verb : "", verbs[i].help,
+			verbs[i].takes & TAKES_METHOD ? " [--method METHOD]" : "",
+			verbs[i].takes & TAKES_FORMAT ? " [--format text|json]" : "",
 			verbs[i].takes & TAKES_FILE     ? " [--file USERS | --config FILE]"
 			: verbs[i].takes & TAKES_CONFIG ? " [--config FILE]"
 							: "");
@@ -101,8 +117,9 @@ usage(void)
 static const struct verb *
 find_verb(int argc, char **argv)
 {
-	for (size_t i = 0; argc >= 3 && i < N_VERBS; i++)
-		if (strcmp(argv[1], verbs[i].noun) == 0 && strcmp(argv[2], verbs[i].verb) == 0)
+	for (size_t i = 0; argc >= 2 && i < N_VERBS; i++)
+		if (strcmp(argv[1], verbs[i].noun) == 0 &&
+		    (!verbs[i].verb || (argc >= 3 && strcmp(argv[2], verbs[i].verb) == 0)))
 			return &verbs[i];
 	return NULL;
 }
@@ -133,6 +150,8 @@ read_arguments(const struct verb *verb, int argc, char **argv, struct arguments 
 		set(args, choices[which].offset, choices[which].flag ? "" : optarg);
 	}
 	for (const size_t *operand = verb->operands; *operand != SIZE_MAX; operand++) {
+		if (optind == argc && verb->optional)
+			break;
 		if (optind == argc)
 			return usage();
 		set(args, *operand, argv[optind++]);
@@ -159,8 +178,9 @@ main(int argc, char **argv)
 		return usage();
 	/* No core file with a password in it. */
 	prctl(PR_SET_DUMPABLE, 0);
-	argv[2] = (char[]){"wharfctl"};
-	r = read_arguments(verb, argc - 2, argv + 2, &args);
+	const int words = verb->verb ? 2 : 1;
+	argv[words] = (char[]){"wharfctl"};
+	r = read_arguments(verb, argc - words, argv + words, &args);
 	if (r)
 		return r;
 	if (!args.config)

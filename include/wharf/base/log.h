@@ -65,4 +65,9 @@ bool log_wants(enum log_level level);
 void log_write(enum log_level level, const char *what, const struct log_field *fields, size_t n);
 struct slice log_errno(int negative_errno);
 
+struct buf;
+/* Appends the bytes as the log shows them: what is not UTF-8, a control character or a backslash is
+ * \xNN. */
+void log_escape(struct buf *out, struct slice bytes);
+
 #endif
