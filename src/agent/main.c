@@ -172,8 +172,10 @@ main(void)
 			  agent.settings.log_format == WORD_log_format_json);
 		r = enter_jail(&what);
 	}
-	if (report(&monitor, r, what) < 0 || r < 0)
+	if (report(&monitor, r, what) < 0 || r < 0) {
+		wire_deinit(&monitor);
 		return EXIT_FAILURE;
+	}
 	monitor.phase = WIRE_SERVING;
 	/* Parts that nobody sweeps are no reason to serve nobody. */
 	r = sweep_start(&agent, &monitor, sweep);

@@ -135,7 +135,7 @@ ask_type(const struct tree *t, struct folder_item *item)
 		return 0;
 	if (fstatat(t->folder.fd, item->name.p, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
-	item->type = IFTODT(st.st_mode);
+	item->type = (unsigned char)IFTODT(st.st_mode);
 	return 0;
 }
 

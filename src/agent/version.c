@@ -208,7 +208,7 @@ keep_copy(const struct agent *agent, int folder, const char *name, const struct 
 	  const char *version, struct change *change)
 {
 	char part[sizeof(STAGE_PREFIX) + 1 + PART_RANDOM_LETTERS];
-	struct stat st;
+	struct stat st = {0};
 	int r = choose_part(part);
 	int from = r < 0 ? r : jail_open_at(folder, name, O_RDONLY | O_NOFOLLOW, 0);
 
@@ -218,11 +218,11 @@ keep_copy(const struct agent *agent, int folder, const char *name, const struct 
 	r = to < 0 ? to : fill(agent, from, to, &st);
 	if (r == 0 && rename_at(v->folder, part, v->folder, version, RENAME_NOREPLACE) < 0)
 		r = -errno;
-	if (r == 0 && agent->settings.durability == WORD_durability_sync && fsync(v->folder) < 0)
-		r = -errno;
 	if (r == 0) {
 		change->bytes += st.st_size;
 		change->files++;
+		if (agent->settings.durability == WORD_durability_sync && fsync(v->folder) < 0)
+			r = -errno;
 	} else if (to >= 0) {
 		unlinkat(v->folder, part, 0);
 	}

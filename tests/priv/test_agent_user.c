@@ -329,5 +329,7 @@ main(void)
 		return 77;
 	}
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
-	return run_operations(&nobody) || failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	failed += run_operations(&nobody);
+	failed += run_keeping(&nobody);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

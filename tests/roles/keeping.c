@@ -602,7 +602,7 @@ sweeps_old_parts(void **state)
 		"deep/.wharfd-aaaaaaaaaaaaaaaaaaaaaaaaab",
 		"deep/.wharfd-aaaaaaaaaaaaaaaaaaaaaaaaac",
 	};
-	static const char *const gone[] = {PART, "deep/" PART, ".wharfd-~abcdefghijkl",
+	static const char *const gone[] = {PART, ("deep/" PART), ".wharfd-~abcdefghijkl",
 					   "deep/er/.wharfd-~abcdefghijkl"};
 
 	(void)state;
