@@ -3,7 +3,8 @@
 
 /*
  * What a file is, and setting it: SIZE, MDTM, MLST (RFC 3659), MFMT and MFF
- * (draft-somers-ftp-mfxx), AVBL (draft-peterson-streamlined-ftp-command-extensions).
+ * (draft-somers-ftp-mfxx).  SIZE and MDTM speak of the user's own part of a broken upload where
+ * there is one, so that clients resume as they would where files are written in place.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,9 +18,9 @@
 #include "command.h"
 
 static void
-ask_stat(struct ftp_session *s, void (*then)(struct ftp_session *, struct message *))
+ask_stat(struct ftp_session *s, bool part, void (*then)(struct ftp_session *, struct message *))
 {
-	struct message m = {.id = MSG_F_STAT, .f_stat = {.path = slice_of(s->path)}};
+	struct message m = {.id = MSG_F_STAT, .f_stat = {.path = slice_of(s->path), .part = part}};
 
 	ask(s, &m, then);
 }
@@ -52,20 +53,24 @@ do_size(struct ftp_session *s, struct slice arg)
 	if (s->ascii && !s->settings->size_in_ascii)
 		reply(s, 550, "SIZE not allowed in ASCII mode.");
 	else
-		ask_stat(s, size_answered);
+		ask_stat(s, true, size_answered);
 }
 
 static void
 utime_answered(struct ftp_session *s, struct message *m)
 {
 	struct buf b = BUF_INIT;
+	struct buf time = BUF_INIT;
 
 	if (answer_error(m)) {
 		reply_errno(s, answer_error(m));
 		return;
 	}
+	when_format(&time, s->task->modify.tv_sec);
+	changed(s, s->path, buf_slice(&time));
 	buf_add_str(&b, "213 Modify=");
-	when_format(&b, s->task->modify.tv_sec);
+	buf_add_slice(&b, buf_slice(&time));
+	buf_deinit(&time);
 	buf_printf(&b, "; %s\r\n", s->path);
 	reply_raw(s, 213, &b);
 	buf_deinit(&b);
@@ -142,7 +147,7 @@ do_mdtm(struct ftp_session *s, struct slice arg)
 		return;
 	task->other = slice_dup(arg);
 	if (task->other)
-		ask_stat(s, mdtm_answered);
+		ask_stat(s, true, mdtm_answered);
 	else
 		reply_errno(s, ENOMEM);
 }
@@ -187,7 +192,7 @@ void
 do_mlst(struct ftp_session *s, struct slice arg)
 {
 	(void)arg;
-	ask_stat(s, mlst_answered);
+	ask_stat(s, false, mlst_answered);
 }
 
 /* MFF's facts, in the order in which they are set: the time last, since the others change none. */
@@ -268,6 +273,7 @@ mff_next(struct ftp_session *s, struct message *answer)
 		ask_utime(s, mff_next);
 	} else {
 		struct buf b = BUF_INIT;
+		changed(s, s->path, buf_slice(&task->reply));
 		buf_add_str(&b, "213 ");
 		buf_add_slice(&b, buf_slice(&task->reply));
 		buf_printf(&b, " %s\r\n", s->path);
@@ -300,22 +306,4 @@ do_mff(struct ftp_session *s, struct slice arg)
 				     : "fact=value; and a path are wanted.");
 	else if (resolve_path(s, path, &s->path))
 		mff_next(s, NULL);
-}
-
-static void
-avbl_answered(struct ftp_session *s, struct message *m)
-{
-	if (answer_error(m))
-		reply_errno(s, answer_error(m));
-	else
-		reply(s, 213, "%llu", (unsigned long long)m->r_space.bytes);
-}
-
-void
-do_avbl(struct ftp_session *s, struct slice arg)
-{
-	struct message m = {.id = MSG_F_SPACE, .f_space = {.path = slice_of(s->path)}};
-
-	(void)arg;
-	ask(s, &m, avbl_answered);
 }

@@ -235,6 +235,13 @@ restart_reset(struct ftp_session *s)
 	s->range_end = 0;
 }
 
+void
+prepared_reset(struct ftp_session *s)
+{
+	restart_reset(s);
+	s->allocated = 0;
+}
+
 /* Kept until the next transfer command, since clients send PASV or TYPE between (RFC 3659 §5.3). */
 void
 do_rest(struct ftp_session *s, struct slice arg)
@@ -277,42 +284,4 @@ do_rang(struct ftp_session *s, struct slice arg)
 		reply(s, 350, "Restarting at %llu, to %llu.", (unsigned long long)start,
 		      (unsigned long long)end);
 	}
-}
-
-static void
-allo_answered(struct ftp_session *s, struct message *m)
-{
-	uint64_t wanted = s->task->size;
-
-	if (answer_error(m))
-		reply_errno(s, answer_error(m));
-	else if (m->r_space.bytes < wanted)
-		reply(s, 552, "There is no room for so much.");
-	else
-		reply(s, 200, "There is room.");
-}
-
-/* "n", or "n R m" with a record size that files have no use for (RFC 959 §4.1.3). */
-void
-do_allo(struct ftp_session *s, struct slice arg)
-{
-	struct slice rest, record;
-	struct slice number = split_word(arg, &rest);
-	struct slice r = split_word(rest, &record);
-	uint64_t bytes, record_size;
-	bool bad = number_parse_u64(number, UINT64_MAX, &bytes) != 0;
-
-	if (rest.n)
-		bad = bad || !slice_equal_nocase(r, SLICE("R")) ||
-		      number_parse_u64(record, UINT64_MAX, &record_size) != 0;
-	if (bad) {
-		reply(s, 501, "A size in bytes is wanted.");
-		return;
-	}
-	struct task *task = task_begin(s);
-	if (!task)
-		return;
-	task->size = bytes;
-	struct message m = {.id = MSG_F_SPACE, .f_space = {.path = slice_of(s->cwd)}};
-	ask(s, &m, allo_answered);
 }

@@ -7,6 +7,7 @@
 static const struct command table[] = {
 #define COMMAND(verb, argument, needs, right, during, handler, feature, help) \
 	{{#verb, sizeof(#verb) - 1},                                          \
+	 {#verb, sizeof(#verb) - 1},                                          \
 	 ARG_##argument,                                                      \
 	 NEEDS_##needs,                                                       \
 	 RIGHT_##right,                                                       \
@@ -20,6 +21,7 @@ static const struct command table[] = {
 static const struct command site_table[] = {
 #define SITE(verb, argument, right, handler, feature, help) \
 	{{#verb, sizeof(#verb) - 1},                        \
+	 {"SITE " #verb, sizeof("SITE " #verb) - 1},        \
 	 ARG_##argument,                                    \
 	 NEEDS_USER,                                        \
 	 RIGHT_##right,                                     \

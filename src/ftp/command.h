@@ -20,7 +20,7 @@
 #define SESSION_UNKNOWN_MAX 10    /* verbs that are not FTP's, before the login */
 #define TLS_WANTED          "Log in over TLS: send AUTH TLS first."
 
-enum command_argument { ARG_NONE, ARG_ANY, ARG_TEXT, ARG_PATH, ARG_PATH_OPT };
+enum command_argument { ARG_NONE, ARG_ANY, ARG_TEXT, ARG_PATH, ARG_PATH_OPT, ARG_NAME };
 enum command_needs {
 	NEEDS_ANYONE,
 	NEEDS_TLS,
@@ -43,6 +43,7 @@ enum command_during { DURING_LATER, DURING_AT_ONCE };
 
 struct command {
 	struct slice verb;
+	struct slice name; /* as logs say it: "DELE", "SITE CHMOD" */
 	enum command_argument argument;
 	enum command_needs needs;
 	unsigned right;
@@ -53,11 +54,16 @@ struct command {
 
 /* A command that needs several questions keeps here what it knows between them. */
 struct task {
-	char *other;      /* a second path, or an argument as it came */
-	int fd;           /* a descriptor that an answer brought, or -1 */
+	char *other;      /* a second path, or an argument as it came, for the journal */
+	int fd, to;       /* descriptors that answers brought, or -1 */
 	struct buf reply; /* what the final reply will say */
 	size_t step;      /* how far in a path */
-	uint64_t size;    /* ALLO */
+	uint64_t size;    /* ALLO; a copy's source */
+	/* ALLO, AVBL, XQUOTA, SITE QUOTA */
+	void (*told)(struct ftp_session *s, const struct quota *quota);
+	uint64_t room; /* on the disk */
+	/* SITE COPY: its target */
+	char *stage;
 	/* MFF, MFMT, MDTM */
 	unsigned facts; /* those that are still to be set */
 	struct timespec modify;
@@ -66,7 +72,7 @@ struct task {
 	/* Digests */
 	int algorithm;       /* enum digest_algorithm */
 	bool with_name;      /* HASH: the reply names algorithm, range and file */
-	bool told;           /* 213- was sent */
+	bool begun;          /* 213- was sent */
 	uint64_t start, end; /* end is not included */
 };
 
@@ -96,6 +102,12 @@ void reply_add_lines(struct buf *b, unsigned code, const char *first, struct sli
 /* Asks the agent; `then` gets the answer.  The command runs on until finish(). */
 void ask(struct ftp_session *s, struct message *m,
 	 void (*then)(struct ftp_session *, struct message *));
+/* The same with a descriptor for the agent, which is taken over; and `then` runs also where the
+ * session is closing by then, to let go of what the answer brings or to log what it says. */
+void ask_late(struct ftp_session *s, struct message *m, int fd,
+	      void (*then)(struct ftp_session *, struct message *));
+/* The same where nobody waits for an answer. */
+void tell(struct ftp_session *s, struct message *m, int fd);
 /* The running command is over: its reply was sent. */
 void finish(struct ftp_session *s);
 /* Runs what waits in the queue, as far as it need not wait longer. */
@@ -111,7 +123,11 @@ void session_reset(struct ftp_session *s);
 bool session_has_more(const struct ftp_session *s);
 /* The error of an R_* answer, or 0. */
 int answer_error(const struct message *m);
-/* What to do with R_DONE where success is one reply: 250, or the one for its error. */
+/* A command that has changed something has succeeded: the journal is told of it.  other: a second
+ * path, or what was set. */
+void changed(struct ftp_session *s, const char *path, struct slice other);
+/* What to do with R_DONE where success is a change and one reply: 250, or the one for its error.
+ * The task's `other`, if there is one, is told to the journal. */
 void answer_done(struct ftp_session *s, struct message *m);
 
 /* Makes a fresh task, in place of any other.  NULL when memory is out (451 was replied then). */
@@ -122,10 +138,11 @@ void task_end(struct ftp_session *s);
  * *out := the absolute path for arg, for commands whose argument holds more than a path; what it
  * held is freed. find_path() returns 0, an enum path_error, or a negative errno (-ENOENT for hidden
  * names), *out being NULL then; resolve_path() returns whether it went well, and has sent the reply
- * when it did not.
+ * when it did not; resolve_name() is the same for the name of what is to be made.
  */
 int find_path(struct ftp_session *s, struct slice arg, char **out);
 bool resolve_path(struct ftp_session *s, struct slice arg, char **out);
+bool resolve_name(struct ftp_session *s, struct slice arg, char **out);
 /* Whether the session has all these rights; when not, 550 was replied. */
 bool require_right(struct ftp_session *s, unsigned rights);
 /*
@@ -151,8 +168,32 @@ bool tls_is_wanted_for_login(int require_tls);
 bool tls_allows(struct ftp_session *s, const struct command *c, struct slice arg);
 /* TLS from the first byte: 220 comes after it. */
 void tls_begin_implicit(struct ftp_session *s);
-/* Forgets REST and RANG. */
+/* Forgets REST and RANG; and what ALLO said too. */
 void restart_reset(struct ftp_session *s);
+void prepared_reset(struct ftp_session *s);
+/* Asks how much of the quota is left; `then` is told, unless that failed and the reply was sent.
+ * s->task must be there. */
+void ask_quota(struct ftp_session *s,
+	       void (*then)(struct ftp_session *s, const struct quota *quota));
+/* Bytes that the quota has left. */
+uint64_t quota_left(const struct quota *quota);
+/* How an upload or a copy opens what it makes, for the session's settings. */
+unsigned stage_how(const struct ftp_session *s);
+/* How it is committed; replaces: it may take the place of a file that is there. */
+unsigned commit_how(const struct ftp_session *s, bool replaces);
+/* The end of what was staged, where that is not to become the file; without a stage there is none.
+ * fd is taken over.  Whether `then` gets the answer, which is not awaited in a session that is
+ * closing. */
+bool give_back(struct ftp_session *s, const char *path, const char *stage, int fd, bool discard,
+	       void (*then)(struct ftp_session *, struct message *));
+/* The parts of what ftp_session_reserved(), ftp_session_end() and ftp_session_expire() do. */
+void upload_reserved(struct ftp_session *s, int error, uint64_t bytes);
+void upload_end(struct ftp_session *s);
+void upload_expire(struct ftp_session *s);
+void copy_reserved(struct ftp_session *s, int error);
+void copy_end(struct ftp_session *s);
+/* The copy's job is over. */
+void copy_done(struct ftp_session *s, int error, struct slice digest, int fd);
 /* Wipes the secret and what a source said. */
 void login_forget(struct ftp_session *s);
 

@@ -68,10 +68,12 @@ do_cdup(struct ftp_session *s, struct slice arg)
 static void
 mkd_answered(struct ftp_session *s, struct message *m)
 {
-	if (answer_error(m))
+	if (answer_error(m)) {
 		reply_errno(s, answer_error(m));
-	else
-		reply_path(s, slice_of(s->path), "is made.");
+		return;
+	}
+	changed(s, s->path, SLICE_NULL);
+	reply_path(s, slice_of(s->path), "is made.");
 }
 
 void
@@ -130,10 +132,12 @@ do_rnfr(struct ftp_session *s, struct slice arg)
 static void
 rnto_answered(struct ftp_session *s, struct message *m)
 {
-	if (answer_error(m))
+	if (answer_error(m)) {
 		reply_errno_naming(s, answer_error(m));
-	else
-		reply(s, 250, "Renamed.");
+		return;
+	}
+	changed(s, s->task->other, slice_of(s->path));
+	reply(s, 250, "Renamed.");
 }
 
 /* A file that exists is replaced, if the session may overwrite: clients upload to a temporary name
@@ -151,7 +155,10 @@ do_rnto(struct ftp_session *s, struct slice arg)
 		reply(s, 503, "Send RNFR first.");
 		return;
 	}
+	struct task *task = task_begin(s);
+	if (!task)
+		return;
 	ask(s, &m, rnto_answered);
-	free(s->rename_from);
+	task->other = s->rename_from;
 	s->rename_from = NULL;
 }

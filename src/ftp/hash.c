@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <wharf/base/check.h>
 #include <wharf/base/fd.h>
 #include <wharf/ftp/digest.h>
 
@@ -17,6 +18,47 @@ run_job(struct ftp_session *s, const struct job_plan *plan)
 {
 	s->waits = WAIT_JOB;
 	s->world->job(s, plan);
+}
+
+/* "213 SHA-256 0-49 6f… name": the range's last byte is included. */
+static void
+reply_digest(struct ftp_session *s, struct slice hex)
+{
+	const struct task *task = s->task;
+	struct buf b = BUF_INIT;
+
+	if (task->with_name) {
+		uint64_t last = task->end > task->start ? task->end - 1 : task->start;
+		buf_printf(&b, "213 %s %llu-%llu ",
+			   digest_name((enum digest_algorithm)task->algorithm),
+			   (unsigned long long)task->start, (unsigned long long)last);
+		buf_add_slice(&b, hex);
+		buf_printf(&b, " %s\r\n", s->path);
+	} else {
+		buf_add_str(&b, "250 ");
+		buf_add_slice(&b, hex);
+		buf_add_str(&b, "\r\n");
+	}
+	reply_raw(s, task->with_name ? 213 : 250, &b);
+	buf_deinit(&b);
+}
+
+/* How the digest that is kept with a file begins, where it is one of these. */
+static const char *const kept[DIGEST_COUNT] = {
+	[DIGEST_CRC32] = "crc32:", [DIGEST_SHA256] = "sha256:", [DIGEST_SHA512] = "sha512:"};
+
+/* Whether the digest of all of the file is known, and was told. */
+static bool
+tell_kept(struct ftp_session *s, const struct r_opened *r)
+{
+	const struct task *task = s->task;
+	const char *name = kept[task->algorithm];
+
+	if (!name || task->start > 0 || task->end < r->size ||
+	    !slice_starts(r->digest, slice_of(name)))
+		return false;
+	reply_digest(s, slice_from(r->digest, strlen(name)));
+	return true;
 }
 
 /* The file is open: the range that was asked for must lie in it. */
@@ -38,12 +80,17 @@ digest_opened(struct ftp_session *s, struct message *m)
 	}
 	task->start = task->start < end ? task->start : end;
 	task->end = end;
+	if (tell_kept(s, &m->r_opened)) {
+		fd_close(&m->fd);
+		return;
+	}
 	struct job_plan plan = {.kind = JOB_DIGEST,
 				.from = m->fd,
 				.to = -1,
 				.algorithm = digest_name((enum digest_algorithm)task->algorithm),
 				.start = task->start,
-				.end = end};
+				.end = end,
+				.digest = WORD_digest_none};
 	run_job(s, &plan);
 }
 
@@ -51,7 +98,7 @@ static void
 open_for_digest(struct ftp_session *s)
 {
 	struct message m = {.id = MSG_F_OPEN,
-			    .f_open = {.how = OPEN_READ, .path = slice_of(s->path)}};
+			    .f_open = {.how = OPEN_READ | OPEN_DIGEST, .path = slice_of(s->path)}};
 
 	ask(s, &m, digest_opened);
 }
@@ -172,61 +219,47 @@ ftp_session_job_runs(struct ftp_session *s, uint64_t bytes)
 
 	if (s->closing || s->waits != WAIT_JOB || !s->task || !s->task->with_name)
 		return;
-	if (!s->task->told)
+	if (!s->task->begun)
 		buf_add_str(&b, "213-Working\r\n");
-	s->task->told = true;
+	s->task->begun = true;
 	buf_printf(&b, " %llu bytes so far\r\n", (unsigned long long)bytes);
 	reply_raw(s, 213, &b);
 	buf_deinit(&b);
 }
 
-/* "213 SHA-256 0-49 6f… name": the range's last byte is included. */
 static void
-reply_digest(struct ftp_session *s, struct slice hex)
+digest_done(struct ftp_session *s, int error, struct slice hex)
 {
-	const struct task *task = s->task;
-	struct buf b = BUF_INIT;
-
-	if (task->with_name) {
-		uint64_t last = task->end > task->start ? task->end - 1 : task->start;
-		buf_printf(&b, "213 %s %llu-%llu ",
-			   digest_name((enum digest_algorithm)task->algorithm),
-			   (unsigned long long)task->start, (unsigned long long)last);
-		buf_add_slice(&b, hex);
-		buf_printf(&b, " %s\r\n", s->path);
-	} else {
-		buf_add_str(&b, "250 ");
-		buf_add_slice(&b, hex);
-		buf_add_str(&b, "\r\n");
-	}
-	reply_raw(s, task->with_name ? 213 : 250, &b);
-	buf_deinit(&b);
-}
-
-void
-ftp_session_job_done(struct ftp_session *s, int error, struct slice hex, int fd)
-{
-	fd_close(&fd);
-	if (s->closing || s->waits != WAIT_JOB)
+	if (s->closing)
 		return;
-	s->waits = WAIT_NONE;
-	if (error && s->task && s->task->told) {
+	if (error && s->task->begun) {
 		/* The reply has begun: it can only be ended. */
 		reply(s, 213,
 		      error == -ECANCELED ? "Ended, there is no digest."
 					  : "The file can't be read.");
 	} else if (error == -ECANCELED) {
 		reply(s, 426, "The command was ended.");
-	} else if (error == -EEXIST) {
-		reply(s, 553, "A file can't be copied to itself.");
 	} else if (error) {
 		reply_errno(s, error);
-	} else if (hex.n && s->task) {
-		reply_digest(s, hex);
 	} else {
-		reply(s, 250, "Copied.");
+		reply_digest(s, hex);
 	}
 	reply_aborts(s);
 	finish(s);
-	session_answered(s);
+}
+
+void
+ftp_session_job_done(struct ftp_session *s, int error, struct slice hex, int fd)
+{
+	if (s->waits != WAIT_JOB || !CHECK(s->task)) {
+		fd_close(&fd);
+		return;
+	}
+	s->waits = WAIT_NONE;
+	if (s->task->stage)
+		copy_done(s, error, hex, fd);
+	else
+		digest_done(s, error, hex);
+	if (!s->closing)
+		session_answered(s);
 }

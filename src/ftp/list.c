@@ -155,7 +155,8 @@ list(struct ftp_session *s, struct slice arg, enum list_form form, bool to_contr
 	t->to_control = to_control;
 	bool optioned = listing_parse_options(arg, &o, &rest);
 	t->form = form == LIST_LONG && o.names && !to_control ? LIST_NAMES : form;
-	t->flags = (o.all ? LIST_ALL : 0) | (o.recursive ? LIST_RECURSIVE : 0) |
+	t->flags = (o.all ? LIST_ALL : 0) |
+		   (o.recursive && s->settings->list_recursive ? LIST_RECURSIVE : 0) |
 		   (o.by_time ? LIST_BY_TIME : 0) | (o.reverse ? LIST_REVERSE : 0);
 	t->wanted = slice_dup(rest);
 	struct task *task = task_begin(s);

@@ -16,7 +16,7 @@ static const struct {
 } errors[] = {
 	{ENOENT, 550, "No such file or folder."},
 	{EACCES, 550, "Permission denied."},
-	{EPERM, 550, "Permission denied."},
+	{EPERM, 550, "That is not permitted."},
 	{EROFS, 550, "The file system is read-only."},
 	{ENOTDIR, 550, "Not a folder."},
 	{EISDIR, 550, "Is a folder."},
@@ -30,7 +30,7 @@ static const struct {
 	{EOPNOTSUPP, 550, "The file system can't do that."},
 	{ENAMETOOLONG, 550, "The name is too long."},
 	{ETXTBSY, 450, "The file is in use."},
-	{EBUSY, 550, "That can't be changed or removed."},
+	{EBUSY, 450, "It is in use."},
 	{EAGAIN, 450, "The file is in use."},
 	{ENOSPC, 452, "No space is left."},
 	{EDQUOT, 552, "The quota is used up."},
@@ -77,8 +77,9 @@ reply_error(struct ftp_session *s, int error, bool naming)
 	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
 		if (errors[i].error != positive)
 			continue;
-		reply(s, naming && errors[i].code == 550 ? 553 : errors[i].code, "%s",
-		      errors[i].text);
+		/* What can't be changed any more is not a matter of its name. */
+		bool is_name = naming && errors[i].code == 550 && positive != EPERM;
+		reply(s, is_name ? 553 : errors[i].code, "%s", errors[i].text);
 		return;
 	}
 	reply(s, 451, "Local error in processing.");

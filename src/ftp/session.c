@@ -72,13 +72,17 @@ session_reset(struct ftp_session *s)
 	s->facts = FACT_ALL;
 	s->hash_algorithm = 0;
 	s->idle_timeout = s->settings->idle_timeout;
-	restart_reset(s);
+	prepared_reset(s);
 }
 
 void
 ftp_session_end(struct ftp_session *s)
 {
 	s->closing = true;
+	if (s->transfer && s->transfer->upload)
+		upload_end(s);
+	else if (s->task && s->task->stage)
+		copy_end(s);
 }
 
 void
@@ -116,6 +120,8 @@ find_path(struct ftp_session *s, struct slice arg, char **out)
 
 	free(*out);
 	*out = NULL;
+	if (r == 0 && path_reserved(buf_slice(&path), s->settings->show_versions))
+		r = -ENOENT;
 	if (r == 0 && path_hidden(buf_slice(&path), (const char *const *)s->settings->hidden.item,
 				  s->settings->hidden.n))
 		r = -ENOENT;
@@ -127,11 +133,10 @@ find_path(struct ftp_session *s, struct slice arg, char **out)
 	return r;
 }
 
-bool
-resolve_path(struct ftp_session *s, struct slice arg, char **out)
+/* Whether find_path() went well; when not, the reply was sent. */
+static bool
+is_found(struct ftp_session *s, int r)
 {
-	int r = find_path(s, arg, out);
-
 	if (r == PATH_TOO_LONG)
 		reply(s, 553, "The name is too long.");
 	else if (r == PATH_BAD)
@@ -139,6 +144,25 @@ resolve_path(struct ftp_session *s, struct slice arg, char **out)
 	else if (r < 0)
 		reply_errno(s, r);
 	return r == 0;
+}
+
+bool
+resolve_path(struct ftp_session *s, struct slice arg, char **out)
+{
+	return is_found(s, find_path(s, arg, out));
+}
+
+bool
+resolve_name(struct ftp_session *s, struct slice arg, char **out)
+{
+	struct buf path = BUF_INIT;
+	bool reserved = path_join(&path, slice_of(s->cwd), arg) == 0 &&
+			path_reserved(buf_slice(&path), false);
+
+	buf_deinit(&path);
+	if (reserved)
+		reply(s, 553, "That name is reserved.");
+	return !reserved && resolve_path(s, arg, out);
 }
 
 /* What a row of the table demands.  Returns false when it was refused, and the reply sent. */
@@ -153,7 +177,8 @@ may_run(struct ftp_session *s, const struct command *c, struct slice arg)
 		reply(s, 501, "%s takes no argument.", c->verb.p);
 		return false;
 	}
-	if ((c->argument == ARG_TEXT || c->argument == ARG_PATH) && !arg.n) {
+	if ((c->argument == ARG_TEXT || c->argument == ARG_PATH || c->argument == ARG_NAME) &&
+	    !arg.n) {
 		reply(s, 501, "%s needs an argument.", c->verb.p);
 		return false;
 	}
@@ -165,7 +190,7 @@ may_run(struct ftp_session *s, const struct command *c, struct slice arg)
 	}
 	if (c->argument == ARG_PATH || c->argument == ARG_PATH_OPT)
 		return resolve_path(s, arg, &s->path);
-	return true;
+	return c->argument != ARG_NAME || resolve_name(s, arg, &s->path);
 }
 
 /* Runs one row with its argument.  SITE runs another row inside its own. */
@@ -176,7 +201,7 @@ run_command(struct ftp_session *s, const struct command *c, struct slice arg)
 	if (may_run(s, c, arg))
 		c->run(s, arg);
 	else if (c->needs == NEEDS_DATA)
-		restart_reset(s);
+		prepared_reset(s);
 	if (s->waits == WAIT_NONE)
 		finish(s);
 }
@@ -444,10 +469,26 @@ finish(struct ftp_session *s)
 void
 ask(struct ftp_session *s, struct message *m, void (*then)(struct ftp_session *, struct message *))
 {
+	ask_late(s, m, -1, then);
+	s->then_late = false;
+}
+
+void
+ask_late(struct ftp_session *s, struct message *m, int fd,
+	 void (*then)(struct ftp_session *, struct message *))
+{
 	s->waits = WAIT_AGENT;
 	s->then = then;
-	m->fd = -1;
+	s->then_late = true;
+	m->fd = fd;
 	s->world->ask(s, m);
+}
+
+void
+tell(struct ftp_session *s, struct message *m, int fd)
+{
+	m->fd = fd;
+	s->world->tell(s, m);
 }
 
 int
@@ -464,18 +505,33 @@ answer_error(const struct message *m)
 		return (int)m->r_listing.error;
 	case MSG_R_SPACE:
 		return (int)m->r_space.error;
+	case MSG_R_CLOSED:
+		return (int)m->r_closed.error;
 	default:
 		return EPROTO;
 	}
 }
 
 void
+changed(struct ftp_session *s, const char *path, struct slice other)
+{
+	const struct change_record record = {
+		.command = s->running->name, .path = slice_of(path), .other = other};
+
+	s->world->log_change(s, &record);
+}
+
+void
 answer_done(struct ftp_session *s, struct message *m)
 {
-	if (answer_error(m))
+	bool told = s->task && s->task->other;
+
+	if (answer_error(m)) {
 		reply_errno(s, answer_error(m));
-	else
-		reply(s, 250, "Done.");
+		return;
+	}
+	changed(s, s->path, told ? slice_of(s->task->other) : SLICE_NULL);
+	reply(s, 250, "Done.");
 }
 
 struct task *
@@ -484,7 +540,7 @@ task_begin(struct ftp_session *s)
 	task_end(s);
 	s->task = calloc(1, sizeof(*s->task));
 	if (s->task)
-		s->task->fd = -1;
+		s->task->fd = s->task->to = -1;
 	else
 		reply_errno(s, ENOMEM);
 	return s->task;
@@ -496,8 +552,10 @@ task_end(struct ftp_session *s)
 	if (!s->task)
 		return;
 	fd_close(&s->task->fd);
+	fd_close(&s->task->to);
 	free(s->task->other);
 	free(s->task->group);
+	free(s->task->stage);
 	buf_deinit(&s->task->reply);
 	free(s->task);
 	s->task = NULL;
@@ -508,11 +566,16 @@ ftp_session_answered(struct ftp_session *s, struct message *m)
 {
 	void (*then)(struct ftp_session *, struct message *) = s->then;
 
-	if (s->closing || !CHECK(s->waits == WAIT_AGENT && then)) {
+	if ((s->closing && !s->then_late) || !CHECK(s->waits == WAIT_AGENT && then)) {
 		fd_close(&m->fd);
 		return;
 	}
 	s->then = NULL;
+	if (s->closing) {
+		then(s, m);
+		fd_close(&m->fd);
+		return;
+	}
 	s->waits = WAIT_NONE;
 	then(s, m);
 	if (s->waits == WAIT_NONE)
@@ -521,10 +584,26 @@ ftp_session_answered(struct ftp_session *s, struct message *m)
 }
 
 void
+ftp_session_reserved(struct ftp_session *s, int error, uint64_t bytes)
+{
+	/* What was reserved for a session that is closing is released at its end. */
+	if (s->closing || !CHECK(s->waits == WAIT_QUOTA))
+		return;
+	if (s->transfer)
+		upload_reserved(s, error, bytes);
+	else
+		copy_reserved(s, error);
+	session_answered(s);
+}
+
+void
 ftp_session_expire(struct ftp_session *s, const char *why)
 {
 	if (s->closing)
 		return;
+	/* A reply whose time had come but for a last question to the agent. */
+	if (s->transfer && s->transfer->upload)
+		upload_expire(s);
 	s->closing = true;
 	/* In the middle of a handshake nothing can be said. */
 	if (s->waits != WAIT_TLS)

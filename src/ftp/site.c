@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* The SITE commands (RFC 959 §4.1.3), from the table site.def. */
+/* The SITE commands (RFC 959 §4.1.3), from the table site.def; copies are in copy.c, quotas in
+ * room.c. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <wharf/base/fd.h>
 #include <wharf/ftp/number.h>
-#include <wharf/ftp/path.h>
 #include <wharf/ftp/when.h>
 
 #include "command.h"
@@ -23,13 +22,17 @@ do_site(struct ftp_session *s, struct slice arg)
 		reply(s, 504, "No such SITE command; see SITE HELP.");
 		return;
 	}
-	if ((c->argument == ARG_TEXT || c->argument == ARG_PATH) && !rest.n) {
+	bool wants = c->argument == ARG_TEXT || c->argument == ARG_PATH || c->argument == ARG_NAME;
+	if (c->argument == ARG_NONE ? rest.n > 0 : wants && !rest.n) {
 		reply(s, 501, "%s", c->help);
 		return;
 	}
+	s->running = c;
 	if (c->right && !require_right(s, c->right))
 		return;
 	if (c->argument == ARG_PATH && !resolve_path(s, rest, &s->path))
+		return;
+	if (c->argument == ARG_NAME && !resolve_name(s, rest, &s->path))
 		return;
 	c->run(s, rest);
 }
@@ -71,6 +74,21 @@ split_two(struct slice arg, struct buf *first, struct buf *second)
 	       buf_error(first) == 0 && buf_error(second) == 0;
 }
 
+/* Keeps what the command sets for the journal.  Returns false when memory is out, and 451 was
+ * replied. */
+static bool
+note(struct ftp_session *s, struct slice what)
+{
+	struct task *task = task_begin(s);
+
+	if (!task)
+		return false;
+	task->other = slice_dup(what);
+	if (!task->other)
+		reply_errno(s, ENOMEM);
+	return task->other;
+}
+
 /* "first path": the first word, with s->path set from the rest; or the help text is the reply. */
 static bool
 word_and_path(struct ftp_session *s, struct slice arg, struct slice *word, const char *help)
@@ -99,7 +117,8 @@ site_chmod(struct ftp_session *s, struct slice arg)
 	}
 	struct message m = {.id = MSG_F_CHMOD,
 			    .f_chmod = {.mode = mode, .path = slice_of(s->path)}};
-	ask(s, &m, answer_done);
+	if (note(s, word))
+		ask(s, &m, answer_done);
 }
 
 void
@@ -111,7 +130,8 @@ site_chgrp(struct ftp_session *s, struct slice arg)
 		return;
 	struct message m = {.id = MSG_F_CHGRP,
 			    .f_chgrp = {.group = word, .path = slice_of(s->path)}};
-	ask(s, &m, answer_done);
+	if (note(s, word))
+		ask(s, &m, answer_done);
 }
 
 void
@@ -191,6 +211,7 @@ site_utime(struct ftp_session *s, struct slice arg)
 {
 	struct slice path = SLICE_NULL;
 	struct timespec modify;
+	struct buf time = BUF_INIT;
 
 	if (!parse_long_utime(arg, &path, &modify) &&
 	    (parse_utime(split_word(arg, &path), &modify) != 0 || !path.n)) {
@@ -203,7 +224,10 @@ site_utime(struct ftp_session *s, struct slice arg)
 			    .f_utime = {.seconds = modify.tv_sec,
 					.nanoseconds = (uint32_t)modify.tv_nsec,
 					.path = slice_of(s->path)}};
-	ask(s, &m, answer_done);
+	when_format(&time, modify.tv_sec);
+	if (note(s, buf_slice(&time)))
+		ask(s, &m, answer_done);
+	buf_deinit(&time);
 }
 
 /* The target is stored as it is given; links never lead out of the jail, wherever they point.  None
@@ -218,11 +242,12 @@ site_symlink(struct ftp_session *s, struct slice arg)
 	if (!split_two(arg, &target, &path)) {
 		reply(s, 501, "SITE SYMLINK <target> <path>");
 	} else if (resolve_path(s, buf_slice(&target), &absolute) &&
-		   resolve_path(s, buf_slice(&path), &s->path)) {
+		   resolve_name(s, buf_slice(&path), &s->path)) {
 		struct message m = {
 			.id = MSG_F_SYMLINK,
 			.f_symlink = {.target = buf_slice(&target), .path = slice_of(s->path)}};
-		ask(s, &m, answer_done);
+		if (note(s, buf_slice(&target)))
+			ask(s, &m, answer_done);
 	}
 	free(absolute);
 	buf_deinit(&target);
@@ -243,6 +268,7 @@ mkdir_next(struct ftp_session *s, struct message *answer)
 		return;
 	}
 	if (last) {
+		changed(s, s->path, SLICE_NULL);
 		reply(s, 250, "Done.");
 		return;
 	}
@@ -272,111 +298,4 @@ site_rmdir(struct ftp_session *s, struct slice arg)
 
 	(void)arg;
 	ask(s, &m, answer_done);
-}
-
-static void
-copy_to_opened(struct ftp_session *s, struct message *m)
-{
-	struct task *task = s->task;
-
-	if (answer_error(m)) {
-		reply_errno_naming(s, answer_error(m));
-		return;
-	}
-	struct job_plan plan = {.kind = JOB_COPY, .from = task->fd, .to = m->fd, .end = UINT64_MAX};
-	task->fd = -1;
-	s->waits = WAIT_JOB;
-	s->world->job(s, &plan);
-}
-
-/*
- * The source is open; the copy must be a new file, or one that may be overwritten.  It is not cut
- * here: the job does that when it has seen that the two are not the same file under two names.
- */
-static void
-copy_from_opened(struct ftp_session *s, struct message *m)
-{
-	struct task *task = s->task;
-	bool may_overwrite = (s->settings->rights & RIGHT(overwrite)) != 0;
-
-	if (answer_error(m)) {
-		reply_errno(s, answer_error(m));
-		return;
-	}
-	task->fd = m->fd;
-	struct message next = {
-		.id = MSG_F_OPEN,
-		.f_open = {.how = OPEN_WRITE | OPEN_CREATE | (may_overwrite ? 0 : OPEN_EXCLUSIVE),
-			   .mode = 0666 & ~s->umask,
-			   .path = slice_of(task->other)}};
-	ask(s, &next, copy_to_opened);
-}
-
-/* Copies s->path to task->other. */
-static void
-copy(struct ftp_session *s)
-{
-	struct message m = {.id = MSG_F_OPEN,
-			    .f_open = {.how = OPEN_READ, .path = slice_of(s->path)}};
-
-	if (strcmp(s->path, s->task->other) == 0)
-		reply(s, 553, "A file can't be copied to itself.");
-	else
-		ask(s, &m, copy_from_opened);
-}
-
-void
-site_copy(struct ftp_session *s, struct slice arg)
-{
-	struct buf from = BUF_INIT;
-	struct buf to = BUF_INIT;
-
-	if (!split_two(arg, &from, &to))
-		reply(s, 501, "SITE COPY <from> <to>");
-	else if (require_right(s, RIGHT(write)) && task_begin(s) &&
-		 resolve_path(s, buf_slice(&from), &s->path) &&
-		 resolve_path(s, buf_slice(&to), &s->task->other))
-		copy(s);
-	buf_deinit(&from);
-	buf_deinit(&to);
-}
-
-static void
-cpfr_answered(struct ftp_session *s, struct message *m)
-{
-	if (answer_error(m)) {
-		reply_errno(s, answer_error(m));
-		return;
-	}
-	free(s->copy_from);
-	s->copy_from = s->path;
-	s->path = NULL;
-	reply(s, 350, "SITE CPTO is awaited.");
-}
-
-void
-site_cpfr(struct ftp_session *s, struct slice arg)
-{
-	struct message m = {.id = MSG_F_STAT, .f_stat = {.path = slice_of(s->path)}};
-
-	(void)arg;
-	if (require_right(s, RIGHT(read)))
-		ask(s, &m, cpfr_answered);
-}
-
-void
-site_cpto(struct ftp_session *s, struct slice arg)
-{
-	(void)arg;
-	if (!s->copy_from) {
-		reply(s, 503, "Send SITE CPFR first.");
-		return;
-	}
-	struct task *task = task_begin(s);
-	if (!task)
-		return;
-	task->other = s->path;
-	s->path = s->copy_from;
-	s->copy_from = NULL;
-	copy(s);
 }

@@ -2,10 +2,9 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * RETR, STOR, APPE, STOU and ABOR: the order of question, data connection, 150, bytes and last
- * reply (RFC 959 §5.4). What is read is opened before the data connection is waited for, so that a
- * missing file is told at once.  What is written is opened after it has come, so that a client that
- * never connects has touched nothing (attacks A11).
+ * RETR and ABOR, and what all transfers share: the order of question, data connection, 150, bytes
+ * and last reply (RFC 959 §5.4). What is read is opened before the data connection is waited for,
+ * so that a missing file is told at once; uploads differ, see upload.c.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +12,6 @@
 
 #include <wharf/base/check.h>
 #include <wharf/base/fd.h>
-#include <wharf/ftp/path.h>
 
 #include "transfer.h"
 
@@ -62,8 +60,11 @@ transfer_begin(struct ftp_session *s, bool upload)
 		.protect = s->protect,
 		.length = UINT64_MAX,
 		.rate = upload ? s->settings->upload_rate : s->settings->download_rate,
+		.digest = upload ? (enum word_digest)s->settings->digest : WORD_digest_none,
+		.reserved = UINT64_MAX,
 	};
 	t->upload = upload;
+	t->result.fd = -1;
 	t->began = s->world->now(s);
 	return t;
 }
@@ -76,7 +77,10 @@ transfer_free(struct ftp_session *s)
 	if (!t)
 		return;
 	fd_close(&t->plan.fd);
+	fd_close(&t->result.fd);
 	free(t->path);
+	free(t->stage);
+	free(t->digest);
 	free(t->said);
 	free(t->wanted);
 	buf_deinit(&t->line);
@@ -90,7 +94,7 @@ transfer_end(struct ftp_session *s)
 	if (s->transfer && !s->transfer->to_control) {
 		s->world->disconnect(s);
 		s->data = DATA_NONE;
-		restart_reset(s);
+		prepared_reset(s);
 	}
 	transfer_free(s);
 	finish(s);
@@ -103,7 +107,7 @@ reply_aborts(struct ftp_session *s)
 		reply(s, 226, "ABOR is done.");
 }
 
-static void
+void
 reply_aborted(struct ftp_session *s)
 {
 	reply(s, 426, "The transfer was ended.");
@@ -111,8 +115,8 @@ reply_aborted(struct ftp_session *s)
 }
 
 /* The bytes can go: 150, and the pump. */
-static void
-start(struct ftp_session *s)
+void
+transfer_start(struct ftp_session *s)
 {
 	struct transfer *t = s->transfer;
 	struct buf b = BUF_INIT;
@@ -156,8 +160,6 @@ transfer_goes_on(struct ftp_session *s, struct message *m)
 	fd_close(&m->fd);
 	if (s->aborts)
 		reply_aborted(s);
-	else if (t->upload)
-		reply_errno_naming(s, error);
 	else
 		reply_errno(s, error);
 	transfer_end(s);
@@ -188,52 +190,6 @@ opened_for_reading(struct ftp_session *s, struct message *m)
 	transfer_connect(s);
 }
 
-/* STOR, APPE, STOU: where in the file the bytes go.  No offset may leave a hole (attacks E13). */
-static void
-opened_for_writing(struct ftp_session *s, struct message *m)
-{
-	struct transfer *t = s->transfer;
-
-	/* Only an upload that begins at an offset does not make its file. */
-	if (answer_error(m) == ENOENT && !(t->how & OPEN_CREATE) && !s->aborts) {
-		reply(s, 554, "There is no file to go on with.");
-		transfer_end(s);
-		return;
-	}
-	if (!transfer_goes_on(s, m))
-		return;
-	uint64_t size = m->r_opened.size;
-	bool ranged = s->range_start <= s->range_end;
-	uint64_t offset = ranged ? s->range_start : s->restart;
-	if (t->how & OPEN_UNIQUE) {
-		free(t->path);
-		t->path = slice_dup(m->r_opened.name);
-		t->said = slice_dup(path_base(m->r_opened.name));
-	} else if (t->appends) {
-		t->plan.offset = size;
-	} else if (offset > size) {
-		reply(s, 554, "The file ends before the offset of %s.", ranged ? "RANG" : "REST");
-		transfer_end(s);
-		return;
-	} else {
-		t->plan.offset = offset;
-		t->plan.cut = !ranged && (offset || t->plan.protect);
-		t->plan.length = ranged ? s->range_end - s->range_start + 1 : UINT64_MAX;
-	}
-	start(s);
-}
-
-static void
-open_file(struct ftp_session *s, unsigned how, void (*then)(struct ftp_session *, struct message *))
-{
-	struct message m = {.id = MSG_F_OPEN,
-			    .f_open = {.how = how,
-				       .mode = 0666 & ~s->umask,
-				       .path = slice_of(s->transfer->path)}};
-
-	ask(s, &m, then);
-}
-
 void
 ftp_session_connected(struct ftp_session *s, int error)
 {
@@ -246,18 +202,18 @@ ftp_session_connected(struct ftp_session *s, int error)
 		      error == -ETIMEDOUT ? "No data connection came in time."
 					  : "Can't open the data connection.");
 		transfer_end(s);
-	} else if (t->how) {
-		open_file(s, t->how, opened_for_writing);
+	} else if (t->upload) {
+		upload_connected(s);
 	} else {
-		start(s);
+		transfer_start(s);
 	}
 	session_answered(s);
 }
 
 /* TYPE A counts other bytes than the file has, so there is no offset that both sides mean (RFC 3659
  * §5). */
-static bool
-may_restart(struct ftp_session *s)
+bool
+transfer_may_restart(struct ftp_session *s)
 {
 	bool restarts = s->restart > 0 || s->range_start <= s->range_end;
 
@@ -273,91 +229,36 @@ void
 do_retr(struct ftp_session *s, struct slice arg)
 {
 	(void)arg;
-	if (!may_restart(s))
+	if (!transfer_may_restart(s))
 		return;
 	struct transfer *t = transfer_begin(s, false);
 	if (!t)
 		return;
 	t->path = s->path;
 	s->path = NULL;
-	open_file(s, OPEN_READ, opened_for_reading);
-}
-
-/* An upload to s->path, which becomes the transfer's. */
-static void
-upload(struct ftp_session *s, unsigned how, bool appends)
-{
-	struct transfer *t = transfer_begin(s, true);
-
-	if (!t)
-		return;
-	t->path = s->path;
-	s->path = NULL;
-	t->appends = appends;
-	t->how = how | OPEN_WRITE;
-	if (!(s->settings->rights & RIGHT(overwrite)))
-		t->how |= OPEN_EXCLUSIVE;
-	transfer_connect(s);
+	if (s->settings->download_digest)
+		t->plan.digest = (enum word_digest)s->settings->digest;
+	struct message m = {.id = MSG_F_OPEN,
+			    .f_open = {.how = OPEN_READ, .path = slice_of(t->path)}};
+	ask(s, &m, opened_for_reading);
 }
 
 void
-do_stor(struct ftp_session *s, struct slice arg)
-{
-	bool whole = s->restart == 0 && s->range_start > s->range_end;
-
-	/* Over TLS the file is cut when the data connection's handshake is done, not sooner: where
-	 * that fails the file is as it was (attacks B10). */
-	unsigned truncate = whole && !s->protect ? OPEN_TRUNCATE : 0;
-
-	(void)arg;
-	uint64_t offset = s->range_start <= s->range_end ? s->range_start : s->restart;
-	if (!may_restart(s))
-		return;
-	if (!whole && !require_right(s, RIGHT(overwrite))) {
-		restart_reset(s);
-		return;
-	}
-	upload(s, truncate | (offset ? 0 : OPEN_CREATE), false);
-}
-
-/* REST says nothing about an append (attacks E15): it is dropped. */
-void
-do_appe(struct ftp_session *s, struct slice arg)
-{
-	(void)arg;
-	restart_reset(s);
-	upload(s, OPEN_CREATE, true);
-}
-
-/* RFC 959 §4.1.3; a name that some clients suggest is not taken. */
-void
-do_stou(struct ftp_session *s, struct slice arg)
-{
-	(void)arg;
-	restart_reset(s);
-	s->path = strdup(s->cwd);
-	if (s->path)
-		upload(s, OPEN_CREATE | OPEN_UNIQUE | OPEN_EXCLUSIVE, false);
-	else
-		reply_errno(s, ENOMEM);
-}
-
-static void
-log_end(struct ftp_session *s, const struct transfer_result *result)
+transfer_log(struct ftp_session *s, const struct transfer_result *result, bool whole, int error)
 {
 	const struct transfer *t = s->transfer;
 	struct transfer_record record = {
 		.path = slice_of(t->path),
-		.command = s->running ? s->running->verb : SLICE_NULL,
+		.command = s->running ? s->running->name : SLICE_NULL,
 		.upload = t->upload,
 		.ascii = t->plan.ascii,
 		.bytes = result->bytes,
 		.size = result->size,
 		.milliseconds = s->world->now(s) - t->began,
 		.verdict = transfer_verdict(result, t->upload),
-		.whole = result->end == TRANSFER_COMPLETE,
+		.whole = whole,
 		.digest = result->digest,
-		.error = result->error,
+		.error = error ? error : result->error,
 	};
 
 	s->world->log_transfer(s, &record);
@@ -384,13 +285,25 @@ static const struct {
 	[TRANSFER_QUOTA] = {552, "Your quota is spent."},
 };
 
-static void
-reply_end(struct ftp_session *s, enum transfer_end end, int error)
+void
+transfer_reply_end(struct ftp_session *s, enum transfer_end end)
 {
-	if (end == TRANSFER_FILE_ERROR)
-		reply_errno(s, error);
-	else if (end != TRANSFER_CONTROL_LOST)
+	if (end != TRANSFER_CONTROL_LOST)
 		reply(s, last_replies[end].code, "%s", last_replies[end].text);
+}
+
+static void
+sent(struct ftp_session *s, const struct transfer_result *result)
+{
+	transfer_log(s, result, result->end == TRANSFER_COMPLETE, 0);
+	if (!s->closing) {
+		if (result->end == TRANSFER_FILE_ERROR)
+			reply_errno(s, result->error);
+		else
+			transfer_reply_end(s, result->end);
+		reply_aborts(s);
+	}
+	transfer_end(s);
 }
 
 void
@@ -398,15 +311,14 @@ ftp_session_transferred(struct ftp_session *s, const struct transfer_result *res
 {
 	int fd = result->fd;
 
-	fd_close(&fd);
-	if (!CHECK(s->waits == WAIT_TRANSFER && s->transfer))
-		return;
-	log_end(s, result);
-	if (!s->closing) {
-		reply_end(s, result->end, result->error);
-		reply_aborts(s);
+	if (!CHECK(s->waits == WAIT_TRANSFER && s->transfer)) {
+		fd_close(&fd);
+	} else if (s->transfer->upload) {
+		upload_transferred(s, result);
+	} else {
+		fd_close(&fd);
+		sent(s, result);
 	}
-	transfer_end(s);
 	if (!s->closing)
 		session_answered(s);
 }
@@ -422,7 +334,7 @@ do_abor(struct ftp_session *s, struct slice arg)
 	if (s->waits == WAIT_NONE) {
 		s->world->disconnect(s);
 		s->data = DATA_NONE;
-		restart_reset(s);
+		prepared_reset(s);
 		reply(s, 225, "Nothing to abort.");
 		return;
 	}

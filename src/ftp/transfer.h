@@ -13,10 +13,20 @@ struct transfer {
 	char *path;     /* virtual; what the log says */
 	uint64_t began; /* ms */
 	bool upload;
-	bool appends;
 	bool started; /* 150 was sent */
-	unsigned how; /* F_OPEN for an upload, asked when its connection is there; else 0 */
 	char *said;   /* STOU: the name that 150 tells */
+	/* Uploads */
+	bool appends;
+	unsigned how, mode;            /* F_OPEN, asked when the data connection is there */
+	uint64_t allocated;            /* ALLO */
+	char *stage;                   /* the staging file's name; empty in place */
+	bool created;                  /* that is, or the file in place is, new */
+	bool replaces;                 /* there is a file that it will replace */
+	uint64_t size;                 /* when it was opened */
+	struct transfer_result result; /* from the end of the stream on */
+	char *digest;                  /* result.digest's */
+	bool publishes;                /* the verdict makes it the file */
+	bool ended;                    /* the commit is answered, and logged */
 	/* Listings */
 	enum list_form form;
 	unsigned flags;
@@ -30,6 +40,20 @@ struct transfer {
 struct transfer *transfer_begin(struct ftp_session *s, bool upload);
 /* Takes the answer's descriptor into the plan; or replies, ends the transfer and returns false. */
 bool transfer_goes_on(struct ftp_session *s, struct message *m);
+/* Whether REST and RANG fit the TYPE; when not, the reply was sent. */
+bool transfer_may_restart(struct ftp_session *s);
+/* The bytes can go: 150, and the pump. */
+void transfer_start(struct ftp_session *s);
+/* For the log.  whole: see transfer_record.  error: of what came behind the stream, or 0. */
+void transfer_log(struct ftp_session *s, const struct transfer_result *result, bool whole,
+		  int error);
+/* The last reply to an end, but for TRANSFER_FILE_ERROR; none where nobody is there. */
+void transfer_reply_end(struct ftp_session *s, enum transfer_end end);
+/* 426 for what was ended before 150, and 226 for each ABOR. */
+void reply_aborted(struct ftp_session *s);
+/* An upload's data connection is there; its stream has ended. */
+void upload_connected(struct ftp_session *s);
+void upload_transferred(struct ftp_session *s, const struct transfer_result *result);
 /* Waits for the data connection; ftp_session_connected() goes on. */
 void transfer_connect(struct ftp_session *s);
 /* The transfer is over, its last reply sent: what belonged to it is gone. */

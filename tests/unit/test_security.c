@@ -1,510 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/*
- * TLS in the protocol (RFC 2228, 4217, 7151), as conversations with a world that has TLS and one
- * file.  ">" is a line that is sent, "+" bytes in one piece; "<" is the next line of the replies (a
- * pattern for fnmatch), "!" what the world does or must have done; see act().  Nothing may be left
- * unread when the client speaks again.
- */
+/* TLS in the protocol (RFC 2228, 4217, 7151), as conversations with the world of world.h. */
 #include <errno.h>
-#include <fnmatch.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <cmocka.h>
 
-#include <wharf/base/address.h>
-#include <wharf/ftp/session.h>
+#include "world.h"
 
-/* What is different from the defaults. */
-struct setup {
-	int tls;                /* an enum word_tls */
-	int require;            /* the listener's require_tls */
-	int final;              /* the user's, when he is logged in */
-	int block;              /* of the user block "demo"; 0 for no block, else one more */
-	bool bare;              /* no certificate */
-	bool ccc;               /* the option */
-	bool no_password;       /* tls_client_password = no */
-	const char *sources;    /* u, p, a */
-	enum transfer_end end;  /* of transfers */
-	enum auth_verdict says; /* the users file, of a certificate's user */
-};
-
-struct world {
-	struct ftp_session s;
-	struct settings listener, user;
-	struct setup setup;
-	struct buf out;      /* replies that the script has not read yet */
-	struct message ask;  /* the last question */
-	struct buf asked;    /* the path in it */
-	struct buf question; /* of the last login: its source's letter, and the user */
-	struct buf host;
-	struct transfer_plan plan;
-	unsigned tickets, logouts;
-	uint64_t delayed;
-	bool pending, connect, transfer, delay, login, certified, right, known;
-	bool securing, clear, hung_up, graceful;
-};
-
-static struct world *
-world_of(struct ftp_session *s)
-{
-	return (struct world *)((char *)s - offsetof(struct world, s));
-}
-
-static void
-w_reply(struct ftp_session *s, struct slice bytes)
-{
-	/* In the middle of a handshake nothing can be said. */
-	assert_false(world_of(s)->securing);
-	buf_add_slice(&world_of(s)->out, bytes);
-}
-
-static bool
-w_is_full(struct ftp_session *s)
-{
-	(void)s;
-	return false;
-}
-
-static void
-w_hang_up(struct ftp_session *s, bool graceful)
-{
-	world_of(s)->hung_up = true;
-	world_of(s)->graceful = graceful;
-}
-
-static uint64_t
-w_now(struct ftp_session *s)
-{
-	(void)s;
-	return 0;
-}
-
-static void
-w_delay(struct ftp_session *s, uint64_t ms)
-{
-	world_of(s)->delay = true;
-	world_of(s)->delayed = ms;
-}
-
-static bool
-w_can_secure(struct ftp_session *s)
-{
-	return !world_of(s)->setup.bare;
-}
-
-static void
-w_secure(struct ftp_session *s)
-{
-	assert_false(world_of(s)->securing);
-	world_of(s)->securing = true;
-}
-
-static void
-w_unsecure(struct ftp_session *s)
-{
-	assert_false(world_of(s)->clear);
-	world_of(s)->clear = true;
-}
-
-static void
-w_ticket(struct ftp_session *s)
-{
-	world_of(s)->tickets++;
-}
-
-static bool
-w_host(struct ftp_session *s, struct slice name)
-{
-	struct world *w = world_of(s);
-
-	if (slice_equal(name, SLICE("nobody.example")))
-		return false;
-	buf_reset(&w->host);
-	buf_add_slice(&w->host, name);
-	return true;
-}
-
-static int
-w_required(struct ftp_session *s, struct slice user)
-{
-	return slice_equal(user, SLICE("demo")) ? world_of(s)->setup.block - 1 : -1;
-}
-
-static void
-w_ask(struct ftp_session *s, struct message *m)
-{
-	struct world *w = world_of(s);
-
-	assert_false(w->pending);
-	w->ask = *m;
-	w->pending = true;
-	buf_reset(&w->asked);
-	buf_add_slice(&w->asked, m->id == MSG_F_OPEN ? m->f_open.path : SLICE(""));
-}
-
-static void
-ask_login(struct world *w, enum word_source source, struct slice user)
-{
-	w->login = true;
-	buf_reset(&w->question);
-	buf_add_byte(&w->question, "upa"[source]);
-	buf_add_byte(&w->question, ' ');
-	buf_add_slice(&w->question, user);
-	w->known = slice_equal(user, SLICE("demo")) || slice_equal(user, SLICE("till7"));
-}
-
-static void
-w_login(struct ftp_session *s, enum word_source source, struct slice user, struct slice secret)
-{
-	struct world *w = world_of(s);
-
-	ask_login(w, source, user);
-	w->certified = false;
-	w->right = source == WORD_source_anonymous || slice_equal(secret, SLICE("secret"));
-}
-
-static void
-w_login_certified(struct ftp_session *s, enum word_source source, struct slice user)
-{
-	assert_int_not_equal(source, WORD_source_anonymous);
-	assert_true(s->secure);
-	ask_login(world_of(s), source, user);
-	world_of(s)->certified = true;
-}
-
-static void
-w_login_answer(struct ftp_session *s, struct slice secret)
-{
-	w_login(s, WORD_source_pam, SLICE("demo"), secret);
-}
-
-static void
-w_logout(struct ftp_session *s)
-{
-	world_of(s)->logouts++;
-	s->settings = &world_of(s)->listener;
-}
-
-static int
-w_passive(struct ftp_session *s, int family, struct sockaddr_storage *announce)
-{
-	(void)family;
-	*announce = s->local;
-	address_set_port(announce, 50000);
-	return 0;
-}
-
-static void
-w_active(struct ftp_session *s, const struct sockaddr_storage *to)
-{
-	(void)s;
-	(void)to;
-}
-
-static void
-w_connect(struct ftp_session *s)
-{
-	world_of(s)->connect = true;
-}
-
-static void
-w_disconnect(struct ftp_session *s)
-{
-	world_of(s)->connect = false;
-}
-
-static void
-w_transfer(struct ftp_session *s, const struct transfer_plan *plan)
-{
-	world_of(s)->transfer = true;
-	world_of(s)->plan = *plan;
-}
-
-static uint64_t
-w_moved(struct ftp_session *s)
-{
-	(void)s;
-	return 0;
-}
-
-static void
-w_log_command(struct ftp_session *s, struct slice line, unsigned code)
-{
-	(void)s;
-	(void)line;
-	(void)code;
-}
-
-static void
-w_log_login(struct ftp_session *s, struct slice user, bool accepted, const char *why)
-{
-	(void)s;
-	(void)user;
-	(void)accepted;
-	assert_non_null(why);
-}
-
-static void
-w_log_transfer(struct ftp_session *s, const struct transfer_record *record)
-{
-	(void)s;
-	(void)record;
-}
-
-static const struct ftp_world world_ops = {
-	.reply = w_reply,
-	.is_full = w_is_full,
-	.hang_up = w_hang_up,
-	.now = w_now,
-	.delay = w_delay,
-	.can_secure = w_can_secure,
-	.secure = w_secure,
-	.unsecure = w_unsecure,
-	.ticket = w_ticket,
-	.host = w_host,
-	.required = w_required,
-	.ask = w_ask,
-	.login = w_login,
-	.login_certified = w_login_certified,
-	.login_answer = w_login_answer,
-	.logout = w_logout,
-	.passive = w_passive,
-	.active = w_active,
-	.connect = w_connect,
-	.disconnect = w_disconnect,
-	.transfer = w_transfer,
-	.moved = w_moved,
-	.log_command = w_log_command,
-	.log_login = w_log_login,
-	.log_transfer = w_log_transfer,
-};
-
-/* An agent with the file "/file", of 1000 bytes. */
-static void
-answer(struct world *w)
-{
-	bool there = slice_equal(buf_slice(&w->asked), SLICE("/file"));
-	struct message m = {.fd = -1};
-
-	w->pending = false;
-	if (w->ask.id == MSG_F_OPEN) {
-		bool reads = w->ask.f_open.how & OPEN_READ;
-		m.id = MSG_R_OPENED;
-		m.r_opened.size = there && !(w->ask.f_open.how & OPEN_TRUNCATE) ? 1000 : 0;
-		m.r_opened.error = reads && !there ? ENOENT : 0;
-		m.r_opened.name = SLICE("/ftp.unique");
-	} else if (w->ask.id == MSG_F_LIST) {
-		m.id = MSG_R_LISTING;
-	} else if (w->ask.id == MSG_F_STAT) {
-		m.id = MSG_R_STAT;
-		m.r_stat.mode = S_IFDIR | 0755;
-		m.r_stat.perm = 0x3ff; /* all that is possible */
-	} else {
-		m.id = MSG_R_DONE;
-	}
-	ftp_session_answered(&w->s, &m);
-}
-
-/* The users file does not know till7 where PAM is a source too. */
-static void
-judge(struct world *w)
-{
-	bool pam = w->question.data[0] == 'p';
-	enum auth_verdict verdict = !w->known      ? AUTH_UNKNOWN
-				    : w->certified ? (pam ? AUTH_OK : w->setup.says)
-				    : w->right     ? AUTH_OK
-						   : AUTH_NO;
-	struct slice user = slice_from(buf_slice(&w->question), 2);
-
-	w->login = false;
-	if (w->question.data[0] == 'a')
-		verdict = AUTH_OK;
-	else
-		ftp_session_judged(&w->s, verdict, SLICE_NULL);
-	if (verdict == AUTH_OK)
-		ftp_session_logged_in(&w->s, user, &w->user);
-}
-
-static void
-turn(struct world *w)
-{
-	for (;;) {
-		if (w->pending) {
-			answer(w);
-		} else if (w->login) {
-			judge(w);
-		} else if (w->delay) {
-			w->delay = false;
-			ftp_session_delayed(&w->s);
-		} else if (w->connect) {
-			w->connect = false;
-			ftp_session_connected(&w->s, 0);
-		} else if (w->transfer) {
-			w->transfer = false;
-			const struct transfer_result result = {
-				.end = w->setup.end, .bytes = 10, .fd = -1};
-			ftp_session_transferred(&w->s, &result);
-		} else {
-			return;
-		}
-	}
-}
-
-static void
-world_init(struct world *w, const struct setup *setup)
-{
-	struct network net;
-
-	*w = (struct world){.setup = *setup};
-	assert_int_equal(settings_init(&w->listener), 0);
-	assert_int_equal(settings_init(&w->user), 0);
-	w->listener.tls = w->user.tls = setup->tls;
-	w->listener.require_tls = setup->require;
-	w->user.require_tls = setup->final;
-	w->listener.ccc = w->user.ccc = setup->ccc;
-	w->listener.tls_client_password = w->user.tls_client_password = !setup->no_password;
-	w->listener.sources.n = 0;
-	for (const char *c = setup->sources ? setup->sources : "u"; *c; c++)
-		w->listener.sources.item[w->listener.sources.n++] = (uint8_t)(strchr("upa", *c) -
-									      "upa");
-	w->user.sources = w->listener.sources;
-	assert_int_equal(network_parse(SLICE("127.0.0.1"), &net), 0);
-	ftp_session_init(&w->s, &world_ops, &w->listener, &net.address, &net.address);
-	ftp_session_start(&w->s);
-}
-
-static void
-world_deinit(struct world *w)
-{
-	ftp_session_deinit(&w->s);
-	settings_deinit(&w->listener);
-	settings_deinit(&w->user);
-	buf_deinit(&w->out);
-	buf_deinit(&w->asked);
-	buf_deinit(&w->question);
-	buf_deinit(&w->host);
-}
-
-static void
-expect_line(struct world *w, const char *pattern, const char *after)
-{
-	const char *end = w->out.len ? memchr(w->out.data, '\n', w->out.len) : NULL;
-
-	if (!end)
-		fail_msg("nothing was replied to %s, not %s", after, pattern);
-	size_t n = (size_t)(end - w->out.data) + 1;
-	assert_true(n >= 2 && end[-1] == '\r');
-	char *line = strndup(w->out.data, n - 2);
-	if (fnmatch(pattern, line, 0) != 0)
-		fail_msg("to %s: expected %s, got %s", after, pattern, line);
-	free(line);
-	buf_consume(&w->out, n);
-}
-
-static void
-secured(struct world *w, const char *user)
-{
-	struct tls_client client = {user ? slice_of(user) : SLICE_NULL};
-
-	assert_true(w->securing);
-	w->securing = false;
-	ftp_session_secured(&w->s, &client);
-	turn(w);
-}
-
-/* Takes the number that ends the text, or -1. */
-static int
-number_in(const char *text)
-{
-	const char *digit = strpbrk(text, "0123456789");
-
-	return digit ? (int)strtol(digit, NULL, 10) : -1;
-}
-
-static void
-act(struct world *w, const char *what)
-{
-	if (strcmp(what, "tls") == 0) {
-		secured(w, NULL);
-	} else if (strncmp(what, "tls ", 4) == 0) {
-		secured(w, what + 4);
-	} else if (strcmp(what, "no tls") == 0) {
-		assert_false(w->securing);
-	} else if (strcmp(what, "clear") == 0) {
-		assert_true(w->clear);
-		w->clear = false;
-	} else if (strcmp(what, "not clear") == 0) {
-		assert_false(w->clear);
-	} else if (strncmp(what, "tickets ", 8) == 0) {
-		assert_int_equal(w->tickets, number_in(what));
-		w->tickets = 0;
-	} else if (strncmp(what, "delayed ", 8) == 0) {
-		assert_int_equal(w->delayed, number_in(what));
-		w->delayed = 0;
-	} else if (strncmp(what, "asked ", 6) == 0) {
-		assert_true(slice_equal(buf_slice(&w->question), slice_of(what + 6)));
-	} else if (strncmp(what, "host ", 5) == 0) {
-		assert_true(slice_equal(buf_slice(&w->host), slice_of(what + 5)));
-	} else if (strcmp(what, "protected") == 0) {
-		assert_true(w->plan.protect);
-	} else if (strcmp(what, "bare") == 0) {
-		assert_false(w->plan.protect);
-	} else {
-		assert_string_equal(what, "gone");
-		assert_true(w->hung_up && w->graceful);
-	}
-}
-
-static void
-run_lines(struct world *w, const char *const *script)
-{
-	const char *last = "the connect";
-
-	for (; *script; script++) {
-		const char *text = *script + 2;
-		if (**script == '<') {
-			expect_line(w, text, last);
-			continue;
-		}
-		if (**script == '!') {
-			act(w, text);
-			continue;
-		}
-		if (w->out.len)
-			fail_msg("before \"%s\": unread: %.*s", text, (int)w->out.len, w->out.data);
-		struct buf piece = BUF_INIT;
-		buf_add_str(&piece, text);
-		if (**script == '>')
-			buf_add_str(&piece, "\r\n");
-		assert_int_equal(ftp_session_input(&w->s, piece.data, piece.len), 0);
-		buf_deinit(&piece);
-		turn(w);
-		last = text;
-	}
-	if (w->out.len)
-		fail_msg("at the end: unread: %.*s", (int)w->out.len, w->out.data);
-}
-
-static void
-run_script(const struct setup *setup, const char *const *script)
-{
-	struct world w;
-
-	world_init(&w, setup);
-	run_lines(&w, script);
-	world_deinit(&w);
-}
-
-#define SCRIPT (const char *const[])
-#define SETUP  &(const struct setup)
 #define ASKED                            \
 	SETUP                            \
 	{                                \
@@ -619,13 +127,13 @@ test_handshake(void **state)
 
 	(void)state;
 	world_init(&w, ASKED);
-	run_lines(&w, SCRIPT{HELLO, "> AUTH TLS", "< 234 *", NULL});
+	world_run(&w, SCRIPT{HELLO, "> AUTH TLS", "< 234 *", NULL});
 	assert_false(ftp_session_wants_input(&w.s));
 	assert_int_equal(ftp_session_input(&w.s, "FEAT\r\n", 6), -EPROTO);
-	run_lines(&w, SCRIPT{"! tls", "> NOOP", "< 200 *", NULL});
+	world_run(&w, SCRIPT{"! tls", "> NOOP", "< 200 *", NULL});
 	world_deinit(&w);
 	world_init(&w, ASKED);
-	run_lines(&w, SCRIPT{HELLO, "> AUTH TLS", "< 234 *", NULL});
+	world_run(&w, SCRIPT{HELLO, "> AUTH TLS", "< 234 *", NULL});
 	ftp_session_expire(&w.s, "Too late.");
 	assert_true(w.hung_up && !w.graceful);
 	assert_int_equal(w.out.len, 0);
@@ -755,7 +263,7 @@ test_required_of_users(void **state)
 	/* The one who is refused by his group is forgotten by the world too. */
 	struct world w;
 	world_init(&w, SETUP{.tls = WORD_tls_explicit, .final = WORD_require_tls_login});
-	run_lines(&w, SCRIPT{HELLO, "> USER demo", "< 331 *", "> PASS secret", "< 530 *", NULL});
+	world_run(&w, SCRIPT{HELLO, "> USER demo", "< 331 *", "> PASS secret", "< 530 *", NULL});
 	assert_int_equal(w.logouts, 1);
 	assert_int_equal(w.s.failures, 0);
 	world_deinit(&w);
@@ -778,7 +286,7 @@ test_implicit(void **state)
 	world_init(&w, &setup);
 	assert_int_equal(w.out.len, 0);
 	assert_false(ftp_session_wants_input(&w.s));
-	run_lines(&w, SCRIPT{"! tls",   HELLO,         "> AUTH TLS",  "< 503 *",     LOGIN,
+	world_run(&w, SCRIPT{"! tls",   HELLO,         "> AUTH TLS",  "< 503 *",     LOGIN,
 			     "> PASV",  "< 227 *",     "! tickets 1", "> RETR file", "< 150 *",
 			     "< 226 *", "! protected", "> PROT P",    "< 503 *",     PRIVATE,
 			     "> REIN",  "< 220 *",     "! not clear", "> PROT P",    "< 503 *",
@@ -897,20 +405,20 @@ test_data(void **state)
 				 "< 226 *", "! bare",      NULL});
 	/* Under PROT P the target is cut by the world, after the handshake. */
 	world_init(&w, ASKED);
-	run_lines(&w, SCRIPT{HELLO, BEGIN, LOGIN, "> PASV", "< 227 *", "> STOR file", "< 150 *",
+	world_run(&w, SCRIPT{HELLO, BEGIN, LOGIN, "> PASV", "< 227 *", "> STOR file", "< 150 *",
 			     "< 226 *", NULL});
 	assert_true(w.ask.f_open.how & OPEN_TRUNCATE);
 	assert_false(w.plan.cut);
-	run_lines(&w,
+	world_run(&w,
 		  SCRIPT{PRIVATE, "> PASV", "< 227 *", "> STOR file", "< 150 *", "< 226 *", NULL});
 	assert_false(w.ask.f_open.how & OPEN_TRUNCATE);
 	assert_true(w.plan.cut && w.plan.protect);
 	assert_int_equal(w.plan.offset, 0);
-	run_lines(&w, SCRIPT{"> TYPE I", "< 200 *", "> PASV", "< 227 *", "> RANG 0 9", "< 350 *",
+	world_run(&w, SCRIPT{"> TYPE I", "< 200 *", "> PASV", "< 227 *", "> RANG 0 9", "< 350 *",
 			     "> STOR file", "< 150 *", "< 226 *", NULL});
 	assert_false(w.plan.cut);
 	assert_int_equal(w.plan.length, 10);
-	run_lines(&w, SCRIPT{"> PASV", "< 227 *", "> APPE file", "< 150 *", "< 226 *", NULL});
+	world_run(&w, SCRIPT{"> PASV", "< 227 *", "> APPE file", "< 150 *", "< 226 *", NULL});
 	assert_false(w.plan.cut);
 	assert_int_equal(w.plan.offset, 1000);
 	world_deinit(&w);

@@ -2,592 +2,54 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * Sessions, as conversations with a world that answers from a table of files.  ">" is sent, "<" is
- * the next line of the replies (a pattern for fnmatch), "!" lets the world do what it was asked to
- * hold back, and nothing may be left unread when the client speaks again.  Every verb of
- * commands.def and site.def must occur.
+ * Sessions, as conversations with the world of world.h; test_security.c has those about TLS,
+ * test_upload.c those about what becomes of uploads.  Every verb of commands.def and site.def must
+ * occur.
  */
-#include <errno.h>
-#include <fnmatch.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <cmocka.h>
 
-#include <wharf/base/address.h>
-#include <wharf/ftp/facts.h>
-#include <wharf/ftp/path.h>
-#include <wharf/ftp/session.h>
+#include "world.h"
 
-#define PERM_ALL 0x3ff
-
-static const struct file {
-	const char *path;
-	mode_t mode;
-	uint64_t size;
-} files[] = {
-	{"/", S_IFDIR | 0755, 0},
-	{"/pub", S_IFDIR | 0755, 0},
-	{"/pub/a b", S_IFREG | 0644, 7},
-	{"/file", S_IFREG | 0644, 1000},
-	{"/ lead", S_IFREG | 0644, 3},
-	{"/-a", S_IFDIR | 0755, 0},
-	{"/[a] *", S_IFREG | 0600, 9},
-	{"/file 5", S_IFREG | 0644, 5},
-	{"/fifo", S_IFIFO | 0644, 0},
-	{"/q\"t", S_IFDIR | 0755, 0},
-	{"/20260101000000 x", S_IFREG | 0644, 1},
-};
-
-struct world {
-	struct ftp_session s;
-	struct settings listener, user;
-	struct buf out;     /* replies that the script has not read yet */
-	struct message ask; /* the last question, until it is answered */
-	struct buf asked;   /* the path in it */
-	bool pending, connect, transfer, job, stopped, hung_up, delay, login, held;
-	enum word_source source;
-	uint64_t delayed, clock;
-	size_t room; /* bytes of replies from which on it is full; 0: never */
-	char user_name[64], secret[64];
-	enum transfer_end end;
-	uint64_t cut_at;
-	struct transfer_plan plan;
-};
-
-static struct world *
-world_of(struct ftp_session *s)
-{
-	return (struct world *)((char *)s - offsetof(struct world, s));
-}
+/* What sources say may look like a reply. */
+#define PLAIN .bare = true, .message = "hello\n227 (1,2,3,4,5,6)"
 
 static void
-w_reply(struct ftp_session *s, struct slice bytes)
+run(const char *sources, const char *const *script, const char *rights)
 {
-	buf_add_slice(&world_of(s)->out, bytes);
-}
-
-static bool
-w_is_full(struct ftp_session *s)
-{
-	const struct world *w = world_of(s);
-
-	return w->room && w->out.len >= w->room;
-}
-
-static void
-w_hang_up(struct ftp_session *s, bool graceful)
-{
-	(void)graceful;
-	world_of(s)->hung_up = true;
-}
-
-static uint64_t
-w_now(struct ftp_session *s)
-{
-	return world_of(s)->clock;
-}
-
-static void
-w_delay(struct ftp_session *s, uint64_t ms)
-{
-	world_of(s)->delay = true;
-	world_of(s)->delayed = ms;
-}
-
-/* The path that a question is about; every F_* message has one, but at different places. */
-static struct slice
-path_of(const struct message *m)
-{
-	switch (m->id) {
-	case MSG_F_OPEN:
-		return m->f_open.path;
-	case MSG_F_STAT:
-		return m->f_stat.path;
-	case MSG_F_LIST:
-		return m->f_list.path;
-	case MSG_F_MKDIR:
-		return m->f_mkdir.path;
-	case MSG_F_RMDIR:
-		return m->f_rmdir.path;
-	case MSG_F_UNLINK:
-		return m->f_unlink.path;
-	case MSG_F_RENAME:
-		return m->f_rename.from;
-	case MSG_F_CHMOD:
-		return m->f_chmod.path;
-	case MSG_F_CHGRP:
-		return m->f_chgrp.path;
-	case MSG_F_UTIME:
-		return m->f_utime.path;
-	case MSG_F_SYMLINK:
-		return m->f_symlink.path;
-	default:
-		return m->f_space.path;
-	}
-}
-
-static void
-w_ask(struct ftp_session *s, struct message *m)
-{
-	struct world *w = world_of(s);
-
-	assert_false(w->pending);
-	w->ask = *m;
-	buf_reset(&w->asked);
-	buf_add_slice(&w->asked, path_of(m));
-	w->pending = true;
-}
-
-static void
-w_login(struct ftp_session *s, enum word_source source, struct slice user, struct slice secret)
-{
-	struct world *w = world_of(s);
-
-	w->login = true;
-	w->source = source;
-	snprintf(w->user_name, sizeof(w->user_name), "%.*s", SLICE_FMT(user));
-	snprintf(w->secret, sizeof(w->secret), "%.*s", SLICE_FMT(secret));
-}
-
-static void
-w_login_answer(struct ftp_session *s, struct slice secret)
-{
-	w_login(s, WORD_source_pam, slice_of("demo"), secret);
-}
-
-static void
-w_nothing(struct ftp_session *s)
-{
-	(void)s;
-}
-
-static void
-w_disconnect(struct ftp_session *s)
-{
-	world_of(s)->connect = false;
-}
-
-static int
-w_passive(struct ftp_session *s, int family, struct sockaddr_storage *announce)
-{
-	*announce = s->local;
-	announce->ss_family = (sa_family_t)family;
-	address_set_port(announce, 50000);
-	return 0;
-}
-
-static void
-w_active(struct ftp_session *s, const struct sockaddr_storage *to)
-{
-	(void)s;
-	assert_true(address_port(to) >= 1024);
-}
-
-static void
-w_connect(struct ftp_session *s)
-{
-	world_of(s)->connect = true;
-}
-
-static void
-w_transfer(struct ftp_session *s, const struct transfer_plan *plan)
-{
-	world_of(s)->transfer = true;
-	world_of(s)->plan = *plan;
-	world_of(s)->end = TRANSFER_COMPLETE;
-}
-
-static void
-w_stop(struct ftp_session *s, enum transfer_end end)
-{
-	world_of(s)->end = end;
-	world_of(s)->held = false;
-}
-
-static uint64_t
-w_moved(struct ftp_session *s)
-{
-	(void)s;
-	return 42;
-}
-
-static void
-w_read_pipe(struct ftp_session *s, int fd)
-{
-	(void)fd;
-	world_of(s)->transfer = true;
-	world_of(s)->plan.kind = TRANSFER_SEND_PIPE;
-	world_of(s)->plan.fd = -2;
-}
-
-static void
-w_job(struct ftp_session *s, const struct job_plan *plan)
-{
-	world_of(s)->job = true;
-	world_of(s)->stopped = false;
-	world_of(s)->plan.offset = plan->start;
-	world_of(s)->plan.kind = plan->kind == JOB_DIGEST ? TRANSFER_SEND_FILE : TRANSFER_RECEIVE;
-}
-
-static void
-w_job_stop(struct ftp_session *s)
-{
-	world_of(s)->stopped = true;
-}
-
-static void
-w_log_command(struct ftp_session *s, struct slice line, unsigned code)
-{
-	(void)s;
-	(void)code;
-	assert_false(slice_starts(line, SLICE("PASS s")));
-}
-
-static void
-w_log_login(struct ftp_session *s, struct slice user, bool accepted, const char *why)
-{
-	(void)s;
-	(void)user;
-	(void)accepted;
-	(void)why;
-}
-
-static void
-w_log_transfer(struct ftp_session *s, const struct transfer_record *record)
-{
-	(void)s;
-	assert_true(record->command.n > 0);
-}
-
-static bool
-w_no(struct ftp_session *s)
-{
-	(void)s;
-	return false;
-}
-
-static bool
-w_host(struct ftp_session *s, struct slice name)
-{
-	(void)s;
-	return !slice_equal(name, SLICE("nobody.example"));
-}
-
-static int
-w_required(struct ftp_session *s, struct slice user)
-{
-	(void)s;
-	(void)user;
-	return -1;
-}
-
-/* A world without TLS; test_security.c has one with it. */
-static const struct ftp_world world_ops = {
-	.reply = w_reply,
-	.is_full = w_is_full,
-	.hang_up = w_hang_up,
-	.now = w_now,
-	.delay = w_delay,
-	.can_secure = w_no,
-	.host = w_host,
-	.required = w_required,
-	.ask = w_ask,
-	.login = w_login,
-	.login_answer = w_login_answer,
-	.logout = w_nothing,
-	.passive = w_passive,
-	.active = w_active,
-	.connect = w_connect,
-	.disconnect = w_disconnect,
-	.transfer = w_transfer,
-	.stop = w_stop,
-	.moved = w_moved,
-	.read_pipe = w_read_pipe,
-	.job = w_job,
-	.job_stop = w_job_stop,
-	.log_command = w_log_command,
-	.log_login = w_log_login,
-	.log_transfer = w_log_transfer,
-};
-
-static const struct file *
-find_file(struct slice path)
-{
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		if (slice_equal(slice_of(files[i].path), path))
-			return &files[i];
-	return NULL;
-}
-
-/* What an agent with those files would say. */
-static void
-answer(struct world *w)
-{
-	struct message m = {.fd = -1};
-	const struct file *f = find_file(buf_slice(&w->asked));
-	uint32_t missing = f ? 0 : ENOENT;
-
-	w->pending = false;
-	switch (w->ask.id) {
-	case MSG_F_STAT:
-		m.id = MSG_R_STAT;
-		m.r_stat = (struct r_stat){.error = missing, .perm = PERM_ALL};
-		m.r_stat.mode = f ? f->mode : 0;
-		m.r_stat.size = f ? f->size : 0;
-		m.r_stat.mtime = 1767225600;
-		break;
-	case MSG_F_OPEN:
-		m.id = MSG_R_OPENED;
-		m.r_opened.size = f ? f->size : 0;
-		m.r_opened.name = SLICE("/ftp.unique");
-		if (w->ask.f_open.how & OPEN_READ)
-			m.r_opened.error = f && !S_ISREG(f->mode) ? ENXIO : missing;
-		else if (f && w->ask.f_open.how & OPEN_EXCLUSIVE &&
-			 !(w->ask.f_open.how & OPEN_UNIQUE))
-			m.r_opened.error = EEXIST;
-		break;
-	case MSG_F_LIST:
-		m.id = MSG_R_LISTING;
-		m.r_listing.error = missing;
-		if (f && (w->ask.f_list.flags & LIST_ONLY_FOLDER) && !S_ISDIR(f->mode))
-			m.r_listing.error = ENOTDIR;
-		m.r_listing.is_file = f && !S_ISDIR(f->mode);
-		break;
-	case MSG_F_SPACE:
-		m.id = MSG_R_SPACE;
-		m.r_space.bytes = 5000;
-		break;
-	case MSG_F_MKDIR:
-	case MSG_F_SYMLINK:
-		m.id = MSG_R_DONE;
-		m.r_done.error = f ? EEXIST : 0;
-		break;
-	default:
-		m.id = MSG_R_DONE;
-		m.r_done.error = missing;
-	}
-	ftp_session_answered(&w->s, &m);
-}
-
-static void
-judge(struct world *w)
-{
-	w->login = false;
-	if (w->source == WORD_source_anonymous)
-		ftp_session_logged_in(&w->s, SLICE("anonymous"), &w->user);
-	else if (strcmp(w->user_name, "demo") != 0)
-		ftp_session_judged(&w->s, AUTH_UNKNOWN, SLICE_NULL);
-	else if (strcmp(w->secret, "secret") != 0)
-		ftp_session_judged(&w->s, AUTH_NO, SLICE_NULL);
-	else {
-		ftp_session_judged(&w->s, AUTH_OK, SLICE("hello\n227 (1,2,3,4,5,6)"));
-		ftp_session_logged_in(&w->s, SLICE("demo"), &w->user);
-	}
-}
-
-static void
-end_transfer(struct world *w)
-{
-	w->transfer = false;
-	if (w->plan.fd != -2) {
-		const struct transfer_result result = {
-			.end = w->end,
-			.error = w->end == TRANSFER_FILE_ERROR ? -ENOSPC : 0,
-			.bytes = 10,
-			.fd = -1};
-		ftp_session_transferred(&w->s, &result);
-		return;
-	}
-	ftp_session_piped(&w->s, SLICE("-rw-r--r-- 1 a"));
-	ftp_session_piped(&w->s, SLICE(" b\r\n226 forged\r\n"));
-	ftp_session_piped(&w->s, SLICE_NULL);
-}
-
-/* Answers all that was asked, until nothing is left to answer. */
-static void
-turn(struct world *w)
-{
-	for (;;) {
-		if (w->pending) {
-			answer(w);
-		} else if (w->login) {
-			judge(w);
-		} else if (w->delay) {
-			w->delay = false;
-			ftp_session_delayed(&w->s);
-		} else if (w->connect && !w->held) {
-			w->connect = false;
-			ftp_session_connected(&w->s, 0);
-		} else if (w->transfer && !w->held) {
-			end_transfer(w);
-		} else if (w->job && !w->held) {
-			w->job = false;
-			if (w->stopped)
-				ftp_session_job_done(&w->s, -ECANCELED, SLICE_NULL, -1);
-			else
-				ftp_session_job_done(&w->s, 0,
-						     w->plan.kind == TRANSFER_SEND_FILE
-							     ? SLICE("abcd")
-							     : SLICE_NULL,
-						     -1);
-		} else {
-			return;
-		}
-	}
-}
-
-static void
-address(struct sockaddr_storage *a, const char *text)
-{
-	struct network net;
-
-	assert_int_equal(network_parse(slice_of(text), &net), 0);
-	*a = net.address;
-}
-
-static void
-world_init(struct world *w, const char *sources)
-{
-	struct sockaddr_storage peer, local;
-
-	*w = (struct world){0};
-	assert_int_equal(settings_init(&w->listener), 0);
-	assert_int_equal(settings_init(&w->user), 0);
-	w->listener.sources.n = 0;
-	for (const char *c = sources; *c; c++)
-		w->listener.sources.item[w->listener.sources.n++] = *c == 'u' ? WORD_source_users
-								    : *c == 'p'
-									    ? WORD_source_pam
-									    : WORD_source_anonymous;
-	w->user.hidden.item = calloc(1, sizeof(char *));
-	w->user.hidden.item[0] = strdup(".git");
-	w->user.hidden.n = 1;
-	address(&peer, "127.0.0.1");
-	address(&local, "127.0.0.1");
-	ftp_session_init(&w->s, &world_ops, &w->listener, &peer, &local);
-	ftp_session_start(&w->s);
-}
-
-static void
-world_deinit(struct world *w)
-{
-	ftp_session_deinit(&w->s);
-	settings_deinit(&w->listener);
-	settings_deinit(&w->user);
-	buf_deinit(&w->out);
-	buf_deinit(&w->asked);
-}
-
-static void
-expect_line(struct world *w, const char *pattern)
-{
-	const char *end = w->out.len ? memchr(w->out.data, '\n', w->out.len) : NULL;
-
-	if (!end)
-		fail_msg("nothing was replied, not %s", pattern);
-	size_t n = (size_t)(end - w->out.data) + 1;
-	assert_true(n >= 2 && end[-1] == '\r');
-	char *line = strndup(w->out.data, n - 2);
-	if (fnmatch(pattern, line, 0) != 0)
-		fail_msg("expected %s, got %s", pattern, line);
-	free(line);
-	buf_consume(&w->out, n);
-}
-
-static void
-act(struct world *w, const char *what)
-{
-	if (strcmp(what, "hold") == 0) {
-		w->held = true;
-		return;
-	}
-	if (strcmp(what, "connect") == 0) {
-		w->connect = false;
-		ftp_session_connected(&w->s, 0);
-		return;
-	}
-	if (strcmp(what, "answer") == 0) {
-		answer(w);
-		return;
-	}
-	if (strcmp(what, "tick") == 0) {
-		ftp_session_job_runs(&w->s, 7);
-		return;
-	}
-	if (strcmp(what, "twice") == 0)
-		ftp_session_input(&w->s, "ABOR\r\nABOR\r\n", 12);
-	w->held = false;
-	if (strcmp(what, "full") == 0)
-		w->end = TRANSFER_FILE_ERROR;
-	else if (strcmp(what, "reset") == 0)
-		w->end = TRANSFER_RESET;
-	else if (strcmp(what, "twice") != 0)
-		assert_string_equal(what, "go");
-	turn(w);
-}
-
-static void
-run_script(const char *sources, const char *const *script, const char *rights)
-{
-	struct world w;
-
-	world_init(&w, sources);
-	if (rights)
-		w.user.rights = strtoul(rights, NULL, 16);
-	for (; *script; script++) {
-		const char *text = *script + 2;
-		if (**script == '<') {
-			expect_line(&w, text);
-			continue;
-		}
-		if (**script == '!') {
-			act(&w, text);
-			continue;
-		}
-		if (w.out.len)
-			fail_msg("before \"%s\": unread: %.*s", text, (int)w.out.len, w.out.data);
-		assert_int_equal(ftp_session_input(&w.s, text, strlen(text)), 0);
-		assert_int_equal(ftp_session_input(&w.s, "\r\n", 2), 0);
-		turn(&w);
-	}
-	if (w.out.len)
-		fail_msg("at the end: unread: %.*s", (int)w.out.len, w.out.data);
-	world_deinit(&w);
+	run_script(SETUP{PLAIN, .sources = sources, .rights = rights}, script);
 }
 
 #define HELLO "< 220 FTP server ready."
 #define LOGIN                                                                                \
 	HELLO, "> USER demo", "< 331 *", "> PASS secret", "< 230-*", "<  hello", "<  227 *", \
 		"< 230 *"
-#define SCRIPT (const char *const[])
 
 static void
 test_login(void **state)
 {
 	(void)state;
-	run_script("u",
-		   SCRIPT{LOGIN, "> USER other", "< 503 *", "> PASS x", "< 503 *", "> ACCT x",
-			  "< 202 *", "> REIN", "< 220 *", "> PWD", "< 530 *", "> QUIT", "< 221 *",
-			  NULL},
-		   NULL);
-	run_script("up",
-		   SCRIPT{HELLO, "> PASS x", "< 503 *", "> USER nobody", "< 331 *", "> PASS secret",
-			  "< 530 Login incorrect.", "> USER demo", "< 331 *", "> PASS wrong",
-			  "< 530 Login incorrect.", "> USER -x", "< 331 *", "> PASS secret",
-			  "< 421 *", "> NOOP", NULL},
-		   NULL);
-	run_script("a",
-		   SCRIPT{HELLO, "> USER Anonymous", "< 331 *", "> PASS a@b", "< 230 *", "> PWD",
-			  "< 257 \"/\" *", NULL},
-		   NULL);
-	run_script("p", SCRIPT{HELLO, "> USER demo", "< 331 *", "> PASS secret", "< 530 *", NULL},
-		   NULL);
+	run("u",
+	    SCRIPT{LOGIN, "> USER other", "< 503 *", "> PASS x", "< 503 *", "> ACCT x", "< 202 *",
+		   "> REIN", "< 220 *", "> PWD", "< 530 *", "> QUIT", "< 221 *", NULL},
+	    NULL);
+	run("up",
+	    SCRIPT{HELLO, "> PASS x", "< 503 *", "> USER nobody", "< 331 *", "> PASS secret",
+		   "< 530 Login incorrect.", "> USER demo", "< 331 *", "> PASS wrong",
+		   "< 530 Login incorrect.", "> USER -x", "< 331 *", "> PASS secret", "< 421 *",
+		   "> NOOP", NULL},
+	    NULL);
+	run("a",
+	    SCRIPT{HELLO, "> USER Anonymous", "< 331 *", "> PASS a@b", "< 230 *", "> PWD",
+		   "< 257 \"/\" *", NULL},
+	    NULL);
+	run("p", SCRIPT{HELLO, "> USER demo", "< 331 *", "> PASS secret", "< 530 *", NULL}, NULL);
 }
 
 static void
@@ -598,28 +60,26 @@ test_states(void **state)
 	(void)state;
 	/* Before the login every verb that needs one is refused alike, and tells nothing (attacks
 	 * C14). */
-#define COMMAND(verb, argument, needs, right, during, handler, feature, help)                     \
-	if (strncmp(#needs, "USER", 4) == 0 || strcmp(#needs, "DATA") == 0) {                     \
-		run_script(                                                                       \
-			"u",                                                                      \
-			SCRIPT{HELLO, "> " #verb " x", "< 530 Log in with USER and PASS.", NULL}, \
-			NULL);                                                                    \
-		checked++;                                                                        \
+#define COMMAND(verb, argument, needs, right, during, handler, feature, help)                      \
+	if (strncmp(#needs, "USER", 4) == 0 || strcmp(#needs, "DATA") == 0) {                      \
+		run("u", SCRIPT{HELLO, "> " #verb " x", "< 530 Log in with USER and PASS.", NULL}, \
+		    NULL);                                                                         \
+		checked++;                                                                         \
 	}
 #include <wharf/ftp/commands.def>
 	assert_true(checked > 40);
 	/* Without its right every verb that has one is refused before it looks at anything. */
-#define COMMAND(verb, argument, needs, right, during, handler, feature, help)  \
-	if (strcmp(#right, "NONE") != 0)                                       \
-		run_script("u",                                                \
-			   SCRIPT{LOGIN, "> EPSV", "< 229 *", "> " #verb " x", \
-				  "< 550 You have no *", NULL},                \
-			   "0");
+#define COMMAND(verb, argument, needs, right, during, handler, feature, help)                  \
+	if (strcmp(#right, "NONE") != 0)                                                       \
+		run("u",                                                                       \
+		    SCRIPT{LOGIN, "> EPSV", "< 229 *", "> " #verb " x", "< 550 You have no *", \
+			   NULL},                                                              \
+		    "0");
 #include <wharf/ftp/commands.def>
 	/* And every verb that needs a data connection says so. */
 #define COMMAND(verb, argument, needs, right, during, handler, feature, help) \
 	if (strcmp(#needs, "DATA") == 0)                                      \
-		run_script("u", SCRIPT{LOGIN, "> " #verb " x", "< 425 Use *", NULL}, NULL);
+		run("u", SCRIPT{LOGIN, "> " #verb " x", "< 425 Use *", NULL}, NULL);
 #include <wharf/ftp/commands.def>
 }
 
@@ -687,7 +147,14 @@ static const char *const info[] = {LOGIN,
 				   "> DSIZ",
 				   "< 502 *",
 				   "> XQUOTA",
-				   "< 502 *",
+				   "< 213-File and disk usage",
+				   "<  File limit: Unlimited",
+				   "<  Disk limit: Unlimited",
+				   "< 213 End",
+				   "> SITE QUOTA",
+				   "< 200 You have no quota.",
+				   "> SITE QUOTA x",
+				   "< 501 *",
 				   "> XYZZY",
 				   "< 500 *",
 				   "> STAT",
@@ -909,8 +376,9 @@ static const char *const interrupted[] = {
 	"! hold", "> HASH /file", "> STAT", "! go", "< 213 SHA-256 0-999 abcd /file", "< 211-*",
 	"<  *", "<  *", "<  *", "<  *", "<  *", "< 211 *", "! hold", "> HASH /file", "! tick",
 	"< 213-Working", "<  7 bytes so far", "> ABOR", "! go", "< 213 Ended*", "< 226 *", "> PASV",
-	"< 227 *", "! hold", "> STOR x", "! connect", "! answer", "< 150 *", "! full", "< 452 *",
-	"> PASV", "< 227 *", "! hold", "> RETR file", "! connect", "< 150 *", "! reset", "< 426 *",
+	"< 227 *", "! hold", "> STOR x", "! connect", "! answer", "! reserved", "< 150 *", "! full",
+	"< 452 *", "> PASV", "< 227 *", "! hold", "> RETR file", "! connect", "< 150 *", "! reset",
+	"< 426 *",
 	/* What was refused leaves no REST behind. */
 	"> REST 5", "< 350 *", "> RETR file", "< 425 *", "> PASV", "< 227 *", "> RETR file",
 	"< 150 *(1000 bytes).", "< 226 *", "> PASV", "< 227 *", "> REST 5", "< 350 *", "> STOR new",
@@ -1079,7 +547,7 @@ test_scripts(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++)
-		run_script("u", scripts[i], NULL);
+		run("u", scripts[i], NULL);
 }
 
 /* A verb without a line in any script is a verb without a test. */
@@ -1117,7 +585,7 @@ test_feat(void **state)
 	struct world w;
 
 	(void)state;
-	world_init(&w, "u");
+	world_init(&w, SETUP{PLAIN});
 	buf_reset(&w.out);
 	assert_int_equal(ftp_session_input(&w.s, "FEAT\r\n", 6), 0);
 	char *text = slice_dup(buf_slice(&w.out));
@@ -1145,6 +613,8 @@ test_feat(void **state)
 		"\r\n XSHA256\r\n",
 		"\r\n XSHA512\r\n",
 		"\r\n AVBL\r\n",
+		"\r\n XQUOTA\r\n",
+		"\r\n SITE QUOTA\r\n",
 		"\r\n SITE COPY\r\n",
 		"\r\n SITE MKDIR\r\n",
 		"\r\n SITE RMDIR\r\n",
@@ -1178,17 +648,17 @@ test_segments(void **state)
 	(void)state;
 	for (size_t cut = 0; cut <= sizeof(all) - 1; cut++) {
 		struct world w;
-		world_init(&w, "u");
+		world_init(&w, SETUP{PLAIN});
 		if (cut == 0) {
 			for (size_t i = 0; i < sizeof(all) - 1; i++) {
 				ftp_session_input(&w.s, all + i, 1);
-				turn(&w);
+				world_turn(&w);
 			}
 		} else {
 			ftp_session_input(&w.s, all, cut);
-			turn(&w);
+			world_turn(&w);
 			ftp_session_input(&w.s, all + cut, sizeof(all) - 1 - cut);
-			turn(&w);
+			world_turn(&w);
 		}
 		assert_true(w.hung_up);
 		if (cut == 0)
@@ -1211,22 +681,22 @@ test_bad_lines(void **state)
 	(void)state;
 	memset(longest, 'X', 20000);
 	longest[20000] = 0;
-	run_script("u",
-		   SCRIPT{HELLO, "> ", "< 500 *", "> \xe9\xe8\xff x", "< 500 *", "> NOOP",
-			  "< 200 *", NULL},
-		   NULL);
-	run_script("u", SCRIPT{HELLO, "> USER a\rb", "< 501 *", "> NOOP", "< 200 *", NULL}, NULL);
+	run("u",
+	    SCRIPT{HELLO, "> ", "< 500 *", "> \xe9\xe8\xff x", "< 500 *", "> NOOP", "< 200 *",
+		   NULL},
+	    NULL);
+	run("u", SCRIPT{HELLO, "> USER a\rb", "< 501 *", "> NOOP", "< 200 *", NULL}, NULL);
 	const char *script[] = {HELLO,    "> ",      "< 500 The command line is too long.",
 				"> NOOP", "< 200 *", NULL};
 	char *line = malloc(20010);
 	snprintf(line, 20010, "> %s", longest);
 	script[1] = line;
-	run_script("u", script, NULL);
-	world_init(&w, "u");
+	run("u", script, NULL);
+	world_init(&w, SETUP{PLAIN});
 	buf_reset(&w.out);
 	ftp_session_input(&w.s, "USER u\0x\r\nNOOP\r\n", 16);
-	expect_line(&w, "501 *");
-	expect_line(&w, "200 *");
+	world_expect(&w, "501 *", "it");
+	world_expect(&w, "200 *", "it");
 	world_deinit(&w);
 	free(line);
 	free(longest);
@@ -1239,18 +709,18 @@ test_delay(void **state)
 	struct world w;
 
 	(void)state;
-	world_init(&w, "u");
+	world_init(&w, SETUP{PLAIN});
 	ftp_session_input(&w.s, "USER demo\r\nPASS no\r\n", 20);
 	w.clock = 400;
 	w.login = false;
 	ftp_session_judged(&w.s, AUTH_NO, SLICE_NULL);
 	assert_int_equal(w.delayed, 600);
-	turn(&w);
+	world_turn(&w);
 	ftp_session_input(&w.s, "USER demo\r\nPASS no\r\n", 20);
 	w.login = false;
 	ftp_session_judged(&w.s, AUTH_NO, SLICE_NULL);
 	assert_int_equal(w.delayed, 2000);
-	turn(&w);
+	world_turn(&w);
 	world_deinit(&w);
 }
 
@@ -1261,11 +731,11 @@ test_half_close(void **state)
 	struct world w;
 
 	(void)state;
-	world_init(&w, "u");
+	world_init(&w, SETUP{PLAIN});
 	ftp_session_input(&w.s, "USER demo\r\nPASS secret\r\nPWD\r\nPWD\r\n", 34);
 	ftp_session_input_ended(&w.s);
 	assert_false(w.hung_up);
-	turn(&w);
+	world_turn(&w);
 	assert_true(w.hung_up);
 	buf_add_byte(&w.out, 0);
 	assert_non_null(strstr(w.out.data, "257"));
@@ -1282,7 +752,7 @@ test_full(void **state)
 	struct world w;
 
 	(void)state;
-	world_init(&w, "u");
+	world_init(&w, SETUP{PLAIN});
 	w.room = w.out.len + 500;
 	for (unsigned i = 0; i < 300; i++)
 		buf_add_str(&in, i % 3 ? "NOOP\r\n" : "HELP\r\n");

@@ -326,7 +326,8 @@ struct ftp_session {
 	/* The rest of a command that needs more than one question: runs on its answer, then is
 	 * NULL. */
 	void (*then)(struct ftp_session *s, struct message *answer);
-	char *path; /* what the running command is about */
+	bool then_late; /* `then` runs in a session that is closing too */
+	char *path;     /* what the running command is about */
 };
 
 /*
