@@ -21,6 +21,7 @@
 #include "digest.h"
 #include "hold.h"
 #include "inherit.h"
+#include "part.h"
 #include "retain.h"
 #include "stage.h"
 
@@ -118,16 +119,16 @@ open_old(const struct commit *c, struct stat *st)
 }
 
 static int
-inherit(struct commit *c)
+inherit(struct commit *c, mode_t *mode)
 {
 	struct stat st;
 	int old = open_old(c, &st);
 
 	if (old == -ENOENT)
-		return inherit_from_folder(c->fd, &c->st, c->folder, c->f->mode & 0777);
+		return inherit_from_folder(&c->st, c->folder, mode);
 	if (old < 0)
 		return old;
-	int r = inherit_from_file(c->fd, &c->st, old, &st);
+	int r = inherit_from_file(c->fd, &c->st, old, &st, mode);
 	fd_close(&old);
 	return r;
 }
@@ -136,15 +137,24 @@ inherit(struct commit *c)
 static int
 prepare(struct commit *c)
 {
+	mode_t mode = c->f->mode & 0777;
+	int r = 0;
+
 	if (!stage_is_named(c->place.folder, c->stage, &c->st))
 		return -ESTALE;
-	int r = inherit(c);
+	/* A mode that was wished of the part may forbid to give it attributes. */
+	if (!(c->st.st_mode & S_IWUSR) && fchmod(c->fd, STAGE_MODE) < 0)
+		r = -errno;
+	if (r == 0)
+		r = inherit(c, &mode);
 	if (r == 0)
 		r = retain_seal(c->agent, c->place.folder, c->fd);
 	if (r == 0 && fstat(c->fd, &c->st) < 0)
 		r = -errno;
 	if (r == 0)
 		r = digest_keep(c->fd, &c->st, c->f->digest);
+	if (r == 0 && fchmod(c->fd, mode) < 0)
+		r = -errno;
 	if (r == 0 && wants_sync(c) && fsync(c->fd) < 0) {
 		r = -errno;
 		if (unlinkat(c->place.folder, c->stage, 0) == 0)
@@ -284,7 +294,7 @@ commit_staged(struct commit *c)
 static int
 copy_stage(struct slice name, char out[STAGE_NAME_SIZE])
 {
-	if (!stage_is_name(name))
+	if (!part_is_name(name))
 		return -EINVAL;
 	name_terminate(name, out);
 	return 0;

@@ -142,7 +142,7 @@ choose(const struct stat *st, mode_t other)
 }
 
 int
-inherit_from_file(int fd, const struct stat *st, int old, const struct stat *old_st)
+inherit_from_file(int fd, const struct stat *st, int old, const struct stat *old_st, mode_t *mode)
 {
 	struct buf value = BUF_INIT;
 	int r = 0;
@@ -155,8 +155,7 @@ inherit_from_file(int fd, const struct stat *st, int old, const struct stat *old
 	if (r == 0)
 		r = copy_attributes(fd, old, &value);
 	buf_deinit(&value);
-	if (r == 0 && fchmod(fd, choose(st, old_st->st_mode)) < 0)
-		r = -errno;
+	*mode = choose(st, old_st->st_mode);
 	return r;
 }
 
@@ -199,15 +198,14 @@ narrow(mode_t mode, struct slice acl)
 }
 
 int
-inherit_from_folder(int fd, const struct stat *st, int folder, mode_t mode)
+inherit_from_folder(const struct stat *st, int folder, mode_t *mode)
 {
 	struct buf value = BUF_INIT;
 	int r = folder < 0 ? -ENODATA : get(folder, DEFAULT_ACL, &value);
 
 	if (r >= 0)
-		mode = narrow(mode, buf_slice(&value));
+		*mode = narrow(*mode, buf_slice(&value));
+	*mode = choose(st, *mode);
 	buf_deinit(&value);
-	if (r < 0 && r != -ENODATA)
-		return r;
-	return fchmod(fd, choose(st, mode)) < 0 ? -errno : 0;
+	return r == -ENODATA || r >= 0 ? 0 : r;
 }

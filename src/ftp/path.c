@@ -124,10 +124,12 @@ path_hidden(struct slice path, const char *const *patterns, size_t n)
 bool
 path_reserved(struct slice path, bool shows_versions)
 {
+	/* A file system may fold the case of names. */
+	static const struct slice prefix = {PATH_RESERVED, sizeof(PATH_RESERVED) - 1};
 	struct slice part;
 
 	while (part = next_part(&path), part.n > 0)
-		if (slice_starts(part, SLICE(PATH_RESERVED)) &&
+		if (part.n >= prefix.n && slice_equal_nocase(slice_head(part, prefix.n), prefix) &&
 		    !(shows_versions && slice_equal(part, SLICE(PATH_VERSIONS))))
 			return true;
 	return false;
