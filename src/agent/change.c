@@ -240,7 +240,7 @@ do_rename(struct agent *agent, const struct message *in, struct message *out, st
 }
 
 /*
- * Opens a regular file or a folder that may be changed, without touching it (O_PATH).  The caller
+ * Opens a folder or a regular file that may be changed, without touching it (O_PATH).  The caller
  * has the hold.
  */
 static int
@@ -254,8 +254,7 @@ open_to_change(const struct agent *agent, struct slice path, struct stat *st)
 		: S_ISREG(st->st_mode) || S_ISDIR(st->st_mode) ? 0
 							       : -EPERM;
 	if (r == 0)
-		r = S_ISDIR(st->st_mode) ? retain_check_tree(agent, fd)
-					 : retain_check(agent, path, st);
+		r = retain_check(agent, path, st);
 	if (r < 0)
 		fd_close(&fd);
 	return r < 0 ? r : fd;
@@ -281,6 +280,13 @@ open_to_set(const struct agent *agent, struct slice *path, struct stat *st, stru
 		return -ENOENT;
 	}
 	return fd;
+}
+
+/* Whether a folder's mode or group may be changed, for what is in it. */
+static int
+check_folder(const struct agent *agent, int fd, const struct stat *st)
+{
+	return S_ISDIR(st->st_mode) ? retain_check_tree(agent, fd) : 0;
 }
 
 /* The same file once more, this time in earnest: some calls do not take an O_PATH descriptor. */
@@ -311,7 +317,9 @@ change_mode(const struct agent *agent, const struct f_chmod *f, struct buf *scra
 		return fd;
 	/* No client makes a program that acts as its owner; a folder keeps what it hands down. */
 	mode_t mode = (f->mode & 0777) | (S_ISDIR(st.st_mode) ? st.st_mode & 07000 : 0);
-	int r = syscall(NR_FCHMODAT2, fd, "", mode, AT_EMPTY_PATH) < 0 ? -errno : 0;
+	int r = check_folder(agent, fd, &st);
+	if (r == 0 && syscall(NR_FCHMODAT2, fd, "", mode, AT_EMPTY_PATH) < 0)
+		r = -errno;
 	fd_close(&fd);
 	if (r != -ENOSYS)
 		return r;
@@ -366,9 +374,8 @@ do_chgrp(struct agent *agent, const struct message *in, struct message *out, str
 		return r;
 	int hold = hold_take(agent);
 	int fd = open_to_change(agent, in->f_chgrp.path, &st);
-	if (fd < 0)
-		r = fd;
-	else if (fchownat(fd, "", (uid_t)-1, gid, AT_EMPTY_PATH) < 0)
+	r = fd < 0 ? fd : check_folder(agent, fd, &st);
+	if (r == 0 && fchownat(fd, "", (uid_t)-1, gid, AT_EMPTY_PATH) < 0)
 		r = -errno;
 	fd_close(&fd);
 	hold_release(agent, &hold);
@@ -386,6 +393,20 @@ set_times(int way, int file, const struct timespec times[2])
 	return file < 0 ? file : futimens(file, times) < 0 ? -errno : 0;
 }
 
+/* Whether a part may be given a time. */
+static int
+check_part(const struct agent *agent, struct slice path)
+{
+	struct place p;
+	int r = place_init(&p, agent, path);
+
+	if (r < 0)
+		return r;
+	r = retain_check_part(agent, p.folder);
+	place_deinit(&p);
+	return r;
+}
+
 /* The digest that is kept with the file is still its own. */
 static int
 change_time(const struct agent *agent, const struct f_utime *f, struct buf *scratch)
@@ -401,7 +422,9 @@ change_time(const struct agent *agent, const struct f_utime *f, struct buf *scra
 	int file = open_again(agent, path, &st);
 	if (file >= 0)
 		digest_get(file, &st, &digest);
-	int r = set_times(way, file, times);
+	int r = path.p == f->path.p ? 0 : check_part(agent, f->path);
+	if (r == 0)
+		r = set_times(way, file, times);
 	if (r == 0 && digest.len && fstat(file, &st) == 0)
 		(void)digest_keep(file, &st, buf_slice(&digest));
 	buf_deinit(&digest);

@@ -81,6 +81,17 @@ sync_folder(struct commit *c)
 	return fsync(c->fd) < 0 ? -errno : 0;
 }
 
+/* Its time is that of its completion, whoever has asked for another meanwhile. */
+static int
+seal_in_place(struct commit *c)
+{
+	int hold = hold_take(c->agent);
+	int r = retain_seal(c->agent, -1, c->fd);
+
+	hold_release(c->agent, &hold);
+	return r == 0 && fstat(c->fd, &c->st) < 0 ? -errno : r;
+}
+
 /* What was written in place is the file already, and must still be it. */
 static int
 commit_in_place(struct commit *c)
@@ -92,6 +103,8 @@ commit_in_place(struct commit *c)
 	fd_close(&now);
 	if (r == 0 && (st.st_ino != c->st.st_ino || st.st_dev != c->st.st_dev))
 		r = -ESTALE;
+	if (r == 0)
+		r = seal_in_place(c);
 	if (r == 0)
 		r = digest_keep(c->fd, &c->st, c->f->digest);
 	if (r == 0 && wants_sync(c) && fsync(c->fd) < 0)
@@ -237,8 +250,10 @@ publish(struct commit *c)
 	const int folder = c->place.folder;
 	const bool may_make = agent_may(c->agent, RIGHT(write));
 	int hold = hold_take(c->agent);
-	int r = -EEXIST;
+	int r = retain_check_place(c->agent, c->f->path, folder, c->place.name);
 
+	if (r == 0)
+		r = -EEXIST;
 	for (int i = 0; i < RACES && (r == -EEXIST || r == -ENOENT); i++) {
 		if (fstatat(folder, c->place.name, &c->old, AT_SYMLINK_NOFOLLOW) == 0)
 			r = replace(c);

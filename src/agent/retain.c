@@ -14,9 +14,9 @@
 #include <wharf/sandbox/jail.h>
 
 #include "agent.h"
-#include "part.h"
 #include "retain.h"
 #include "rule.h"
+#include "stage.h"
 #include "tree.h"
 
 /* As many links as the kernel follows. */
@@ -144,7 +144,7 @@ check_item(const struct agent *agent, const struct tree *tree, const struct fold
 
 	if (item->type == DT_DIR)
 		return -EPERM;
-	if (item->type != DT_REG || part_is_name(item->name))
+	if (item->type != DT_REG || stage_is_name(item->name))
 		return 0;
 	if (fstatat(tree->folder.fd, item->name.p, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : -errno;
@@ -224,45 +224,75 @@ is_named_below(struct slice path, const struct rule *rule)
 	       path.p[rule->folder.n] == '/';
 }
 
+/* The first rule whose folder the text of a path is below.  1 or 0, or a negative errno. */
+static int
+find_named(const struct agent *agent, struct slice path, struct rule *rule)
+{
+	for (size_t i = 0; i < agent->settings.retain.n; i++) {
+		int r = rule_get(agent, i, rule);
+		if (r < 0 || is_named_below(path, rule))
+			return r < 0 ? r : 1;
+	}
+	return 0;
+}
+
+int
+retain_check_place(const struct agent *agent, struct slice path, int folder, const char *name)
+{
+	struct stat st;
+	struct rule rule;
+	int r = find_named(agent, path, &rule);
+
+	if (r <= 0 || rule.folder.n == 0)
+		return r < 0 ? r : 0;
+	r = rule_fits(agent, &rule, folder);
+	if (r <= 0)
+		return r < 0 ? r : -EPERM;
+	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode))
+		return -EPERM;
+	return 0;
+}
+
 int
 retain_check_way(const struct agent *agent, struct slice path)
 {
-	char name[NAME_MAX + 1];
-	struct slice base;
-	struct stat st;
-	struct rule rule = {0};
-	bool named = false;
+	struct place p;
 
-	for (size_t i = 0; !named && i < agent->settings.retain.n; i++) {
-		int r = rule_get(agent, i, &rule);
-		if (r < 0)
-			return r;
-		named = is_named_below(path, &rule);
-	}
-	if (!named || rule.folder.n == 0)
+	if (!retain_is_set(agent))
 		return 0;
-	int folder = jail_parent(agent->root, path, &base);
-	if (folder < 0)
-		return folder;
-	name_terminate(base, name);
-	int r = rule_fits(agent, &rule, folder);
-	r = r > 0 ? 0 : r == 0 ? -EPERM : r;
-	if (r == 0 && fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode))
-		r = -EPERM;
-	fd_close(&folder);
+	int r = place_init(&p, agent, path);
+	if (r < 0)
+		return r;
+	r = retain_check_place(agent, path, p.folder, p.name);
+	place_deinit(&p);
 	return r;
+}
+
+/* Whether what is completed in a folder will be held: 1 or 0, or a negative errno. */
+static int
+will_be_held(const struct agent *agent, int folder)
+{
+	struct rule rule;
+	int r = rule_find(agent, folder, &rule);
+
+	return r > 0 && rule.seconds == 0 ? 0 : r;
+}
+
+int
+retain_check_part(const struct agent *agent, int folder)
+{
+	int r = will_be_held(agent, folder);
+
+	return r > 0 ? -EPERM : r;
 }
 
 int
 retain_seal(const struct agent *agent, int folder, int fd)
 {
 	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_nsec = UTIME_NOW}};
-	struct rule rule;
+	int r = folder < 0 ? retain_is_set(agent) : will_be_held(agent, folder);
 
-	if (!retain_is_set(agent))
-		return 0;
-	int r = rule_find(agent, folder, &rule);
-	if (r <= 0 || rule.seconds == 0)
+	if (r <= 0)
 		return r;
 	return futimens(fd, times) < 0 ? -errno : 0;
 }

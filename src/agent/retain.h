@@ -48,15 +48,22 @@ int retain_check_name(const struct agent *agent, int folder, const char *name,
 int retain_check_new(const struct agent *agent, int folder, const char *name, bool is_link);
 
 /*
- * A path that is to be written or completed: what it names as below a rule's folder must be there
- * in truth, not behind a link.
+ * A path that is to be written: what it names as below a rule's folder must be there in truth, not
+ * behind a link.  The second is about a folder that is open: path is completed by that name in it.
  */
 int retain_check_way(const struct agent *agent, struct slice path);
+int retain_check_place(const struct agent *agent, struct slice path, int folder, const char *name);
 
 /*
- * Gives a file that is about to be completed in that folder the present time, where it will be
- * held: a staged part may have been given another.  Before its digest is stored and before it is
- * synced.
+ * A part in that folder, before it is given a time: not where it will be held when it is whole,
+ * because its time is to be that of its completion then.
+ */
+int retain_check_part(const struct agent *agent, int folder);
+
+/*
+ * Gives a file that is completed in that folder the present time, where it will be held; its part
+ * may have been given another, elsewhere.  Before its digest is stored and before it is synced.
+ * folder: -1 for one that was written in place, wherever it is.
  */
 int retain_seal(const struct agent *agent, int folder, int fd);
 

@@ -130,11 +130,14 @@ way_step(struct way *w, const char *name)
 	return r;
 }
 
-/* Whether a way just ends before a folder, as one does that nobody has made yet. */
+/*
+ * Whether a way just ends before a folder, as one does that nobody has made yet; or that nobody may
+ * go: then no client comes to what is behind.
+ */
 static bool
 is_end(int r)
 {
-	return r == -ENOENT || r == -ENOTDIR || r == -ELOOP || r == -ENAMETOOLONG;
+	return r == -ENOENT || r == -ENOTDIR || r == -ELOOP || r == -ENAMETOOLONG || r == -EACCES;
 }
 
 /* Whether a folder is another one or below it: 1 or 0, or a negative errno. */
@@ -176,10 +179,9 @@ rule_fits(const struct agent *agent, const struct rule *rule, int folder)
 	int r = way_init(&w, agent, rule->folder);
 	while (r == 0 && (r = way_name(&w, name)) == 1)
 		r = way_step(&w, name);
-	if (r == 0)
-		r = is_below(agent, folder, w.at);
+	r = is_end(r) ? 0 : r < 0 ? r : is_below(agent, folder, w.at);
 	fd_close(&w.at);
-	return is_end(r) ? 0 : r;
+	return r;
 }
 
 int

@@ -19,6 +19,7 @@
 
 #include "agent.h"
 #include "part.h"
+#include "stage.h"
 #include "tree.h"
 
 #define STACK_BYTES (256UL * 1024)
@@ -64,30 +65,45 @@ leave(struct sweep *sweep, time_t in)
 		sweep->due = due;
 }
 
+/*
+ * How long a part is to be kept from now on; 0 for one that is old.  What has a time to come is
+ * kept for its time from now on.
+ */
+static time_t
+rest_of(const struct agent *agent, const struct stat *st)
+{
+	const time_t keep = (time_t)agent->settings.staging_keep;
+	struct timespec now;
+
+	if (clock_gettime(CLOCK_REALTIME, &now) < 0 || now.tv_sec < st->st_ctim.tv_sec)
+		return keep;
+	time_t age = now.tv_sec - st->st_ctim.tv_sec;
+	return age > keep ? 0 : keep + 1 - age;
+}
+
 /* Removes a part that is old and that nobody writes. */
 static void
 sweep_part(const struct agent *agent, int folder, const char *name, struct sweep *sweep)
 {
 	const time_t keep = (time_t)agent->settings.staging_keep;
-	struct timespec now;
 	struct stat st;
 	int fd = part_open_idle(folder, name);
 
 	if (fd == -EBUSY)
 		leave(sweep, keep < WRITTEN_SECONDS ? keep : WRITTEN_SECONDS);
-	/* What is gone, or somebody else's, is nothing to come back for. */
-	if (fd < 0)
+	/* One that can't be opened may have a mode that was wished.  Who writes it changes its
+	 * time. */
+	if (fd < 0 && fd != -EACCES)
 		return;
-	if (fstat(fd, &st) < 0 || clock_gettime(CLOCK_REALTIME, &now) < 0)
-		leave(sweep, keep);
-	else if (now.tv_sec - st.st_ctim.tv_sec <= keep)
-		/* One that is of a time to come is kept for its time from now on. */
-		leave(sweep, now.tv_sec < st.st_ctim.tv_sec
-				     ? keep
-				     : keep + 1 - (now.tv_sec - st.st_ctim.tv_sec));
-	else if (unlinkat(folder, name, 0) == 0) {
-		sweep->bytes += st.st_size;
-		sweep->files++;
+	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+	    st.st_uid == agent->who.uid) {
+		time_t rest = rest_of(agent, &st);
+		if (rest)
+			leave(sweep, rest);
+		else if (unlinkat(folder, name, 0) == 0) {
+			sweep->bytes += st.st_size;
+			sweep->files++;
+		}
 	}
 	fd_close(&fd);
 }
@@ -104,7 +120,7 @@ sweep_root(const struct agent *agent, struct sweep *sweep)
 		return fd;
 	int r = tree_init(&tree, fd, false);
 	while (r == 0 && (r = tree_next(&tree, &item)) == 0)
-		if (item.type == DT_REG && part_is_name(item.name))
+		if (item.type == DT_REG && stage_is_name(item.name))
 			sweep_part(agent, tree.folder.fd, item.name.p, sweep);
 	tree_deinit(&tree);
 	return r == TREE_END ? 0 : r;

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,8 +23,8 @@
 
 #include "agent.h"
 #include "folder.h"
-#include "part.h"
 #include "retain.h"
+#include "stage.h"
 
 #define NAME_LENGTH    24 /* YYYYMMDDHHMMSS.nnnnnnnnn */
 #define VERSIONS_MAX   4096
@@ -185,31 +184,13 @@ fill(const struct agent *agent, int from, int to, struct stat *st)
 	return r;
 }
 
-/* The name of a copy while it is made. */
-static int
-choose_part(char name[sizeof(STAGE_PREFIX) + 1 + PART_RANDOM_LETTERS])
-{
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567";
-	unsigned char random[PART_RANDOM_LETTERS];
-	size_t at = sizeof(STAGE_PREFIX) - 1;
-
-	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-		return -EIO;
-	memcpy(name, STAGE_PREFIX, at);
-	name[at++] = '~';
-	for (size_t i = 0; i < sizeof(random); i++)
-		name[at++] = letters[random[i] % 32];
-	name[at] = '\0';
-	return 0;
-}
-
 static int
 keep_copy(const struct agent *agent, int folder, const char *name, const struct versions *v,
 	  const char *version, struct change *change)
 {
-	char part[sizeof(STAGE_PREFIX) + 1 + PART_RANDOM_LETTERS];
+	char part[STAGE_NAME_SIZE];
 	struct stat st = {0};
-	int r = choose_part(part);
+	int r = stage_random_name(part);
 	int from = r < 0 ? r : jail_open_at(folder, name, O_RDONLY | O_NOFOLLOW, 0);
 
 	if (from < 0)
