@@ -50,6 +50,12 @@ conf_listeners(const struct conf *conf, const struct conf_listener **out)
 	return conf->listeners.n;
 }
 
+bool
+conf_sets(const struct conf *conf, enum option_nr option)
+{
+	return conf_block_has(&conf->server, option);
+}
+
 const struct settings *
 conf_server(const struct conf *conf)
 {

@@ -71,7 +71,10 @@ try_folder(const char *option, const char *path, struct conf_place place,
 		conf_mistake(report, place, "%s: %s: %s", option, path, strerror(errno));
 }
 
-/* The folder itself, or the nearest one above it that is there, must let us make things in it. */
+/*
+ * The folder itself, or the nearest one above it that is there, must let us make things in it.  The
+ * default one may be unusable: a temporary one takes its place.
+ */
 static void
 try_state_directory(const struct conf *conf, struct conf_report *report)
 {
@@ -84,11 +87,15 @@ try_state_directory(const struct conf *conf, struct conf_report *report)
 		char *slash = strrchr(at, '/');
 		slash[slash == at] = '\0';
 	}
-	if (at && at[0] == '/' && stat(at, &st) < 0)
+	if (!at || at[0] != '/' || !conf_sets(conf, OPTION_NR_state_directory)) {
+		free(at);
+		return;
+	}
+	if (stat(at, &st) < 0)
 		conf_mistake(report, place, "state_directory: %s: %s", at, strerror(errno));
-	else if (at && at[0] == '/' && !S_ISDIR(st.st_mode))
+	else if (!S_ISDIR(st.st_mode))
 		conf_mistake(report, place, "state_directory: %s: it is no folder", at);
-	else if (at && at[0] == '/' && access(at, W_OK | X_OK) < 0)
+	else if (access(at, W_OK | X_OK) < 0)
 		conf_mistake(report, place, "state_directory: %s: %s: %s", path,
 			     strcmp(at, path) == 0 ? "it can't be written to" : "it can't be made",
 			     strerror(errno));

@@ -330,13 +330,13 @@ ledger_open(struct ledger *l)
 	l->now = monotonic();
 	l->flush_at = l->now;
 	quotas_init(&l->quotas, &quota_calls, l);
-	int r = store_open(&l->store, l->settings.state_directory);
+	int r = store_open(&l->store, l->folder);
 	/* Who went before was killed, and workers may have told him of changes that he never read.
 	 */
 	if (r == 0 && !l->alone)
 		r = store_distrust_quotas(&l->store);
 	if (r == 0)
-		r = journal_open(&l->journal, &l->store, l->settings.state_directory, l->alone);
+		r = journal_open(&l->journal, &l->store, l->folder, l->alone);
 	return r;
 }
 

@@ -22,6 +22,7 @@ struct channel;
 struct ledger {
 	struct wire monitor;
 	struct settings settings;
+	char *folder; /* of the database and the spool */
 	bool as_root;
 	uint32_t uid, gid;
 	bool alone; /* it was started before any worker */

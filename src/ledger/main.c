@@ -5,7 +5,9 @@
  * wharfd-ledger: keeps the journal of transfers and changes, and the tallies of quotas, in a
  * database.  It sees neither a client nor a file of a user: workers tell it what happened.
  */
+#include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -45,7 +47,8 @@ await_start(struct ledger *l)
 	l->uid = m.k_start.uid;
 	l->gid = m.k_start.gid;
 	l->alone = m.k_start.alone;
-	return settings_decode(&l->settings, m.k_start.settings);
+	l->folder = slice_dup(m.k_start.folder);
+	return l->folder ? settings_decode(&l->settings, m.k_start.settings) : -ENOMEM;
 }
 
 static int
@@ -53,7 +56,7 @@ confine(struct ledger *l, const char **what)
 {
 	struct protections got;
 	int r = sandbox_ledger(l->as_root, l->settings.sandbox != WORD_sandbox_none, l->uid, l->gid,
-			       l->settings.state_directory, &got);
+			       l->folder, &got);
 
 	if (r == 0)
 		protections_log(&got);
@@ -93,5 +96,6 @@ main(void)
 		status = ledger_serve(&ledger);
 	ledger_close(&ledger);
 	settings_deinit(&ledger.settings);
+	free(ledger.folder);
 	return status;
 }

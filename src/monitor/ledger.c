@@ -12,13 +12,11 @@
 #include <wharf/base/check.h>
 #include <wharf/base/fd.h>
 #include <wharf/base/log.h>
-#include <wharf/wire/journal.h>
 
 #include "ledger.h"
 #include "peer.h"
 #include "retry.h"
 #include "worker.h"
-#include "world.h"
 
 #define START_TIMEOUT_MS 30000
 /* What it has to write at the end is a batch or two, unless the disk is slow. */
@@ -28,7 +26,6 @@ struct ledger {
 	struct peer peer; /* first: the ledger is one */
 	struct monitor *monitor;
 	enum { LEDGER_DOWN, LEDGER_STARTING, LEDGER_SERVING } state;
-	int spool; /* -1 without a journal */
 	struct retry retry;
 	uv_timer_t restart;
 };
@@ -103,6 +100,7 @@ start(struct ledger *l)
 				       .uid = m->run_as.uid,
 				       .gid = m->run_as.gid,
 				       .alone = m->n_workers == 0,
+				       .folder = slice_of(m->state.path),
 				       .settings = buf_slice(&blob)};
 	peer_send(&l->peer, &msg);
 	buf_deinit(&blob);
@@ -133,9 +131,8 @@ ledger_open(struct monitor *m)
 	if (!l)
 		return -ENOMEM;
 	l->monitor = m;
-	l->spool = -1;
 	m->ledger = l;
-	return world_state_directory(m, &l->spool);
+	return 0;
 }
 
 int
@@ -154,7 +151,7 @@ ledger_start(struct monitor *m)
 int
 ledger_start_worker(struct worker *w)
 {
-	const int fd = w->monitor->ledger->spool;
+	const int fd = w->monitor->state.spool;
 
 	return fd < 0 ? 0 : peer_send(&w->peer, &(struct message){.id = MSG_W_SPOOL, .fd = fd});
 }
@@ -220,8 +217,6 @@ ledger_end(struct monitor *m)
 void
 ledger_free(struct monitor *m)
 {
-	if (m->ledger)
-		fd_close(&m->ledger->spool);
 	free(m->ledger);
 	m->ledger = NULL;
 }

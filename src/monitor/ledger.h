@@ -2,7 +2,7 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * The ledger's process and the folder that it works in.  It begins before the workers and ends
+ * The ledger's process.  It begins before the workers and ends
  * after them, so that it has all that they wrote; one that ends in between is started again.
  */
 #ifndef WHARF_MONITOR_LEDGER_H
@@ -14,11 +14,7 @@
 
 struct worker;
 
-/*
- * Makes state_directory where it is missing, and opens the journal's spool.  As root the folder is
- * root's, with the group of run_as and mode 1770: the ledger makes its files in it, and can't touch
- * root's.  Without root it is 0750.  Returns 0 or a negative errno, which was logged.
- */
+/* Makes what stands for it.  0 or -ENOMEM. */
 int ledger_open(struct monitor *m);
 /* Starts the process, and returns when it serves or has failed; it is tried again then.  Returns 0,
  * or a negative errno when it can't be. */

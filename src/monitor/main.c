@@ -30,13 +30,15 @@
 #include "logs.h"
 #include "monitor.h"
 #include "rehearsal.h"
+#include "state.h"
 #include "sweep.h"
 #include "worker.h"
 #include "world.h"
 
 #define GROUPS_MAX 1024
 
-static struct monitor monitor = {.log_fd = -1, .xferlog_fd = -1, .spare_fd = -1};
+static struct monitor monitor = {
+	.log_fd = -1, .xferlog_fd = -1, .spare_fd = -1, .state = {.folder = -1, .spool = -1}};
 
 struct arguments {
 	const char *file;
@@ -277,6 +279,8 @@ start(struct monitor *m)
 	if (r == 0)
 		r = world_empty_directory(m);
 	if (r == 0)
+		r = state_open(m);
+	if (r == 0)
 		r = ledger_open(m);
 	if (r == 0)
 		r = sweeps_open(m);
@@ -319,6 +323,7 @@ serve(struct monitor *m)
 		monitor_end(m);
 	sweeps_free(m);
 	ledger_free(m);
+	state_close(m);
 	LOG(INFO, "ended", LOG_NUM("status", r < 0 ? EX_OSERR : m->status));
 	return r < 0 ? EX_OSERR : m->status;
 }

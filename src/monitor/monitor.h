@@ -31,6 +31,13 @@ struct system_user {
 	uint32_t uid, gid;
 };
 
+/* The folder of what is kept. */
+struct state {
+	char *path;
+	int folder, spool; /* spool: to append to, -1 without a journal */
+	bool temporary;
+};
+
 struct monitor {
 	uv_loop_t loop;
 	bool loop_made;
@@ -66,6 +73,7 @@ struct monitor {
 
 	struct peer *children; /* by pid */
 
+	struct state state;
 	struct ledger *ledger;
 
 	struct hosts *hosts; /* NULL where no host has a certificate */

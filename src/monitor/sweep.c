@@ -15,11 +15,10 @@
 #include "ledger.h"
 #include "login.h"
 #include "state_file.h"
+#include "state.h"
 #include "sweep.h"
 
-#define KEY_FILE   "staging.key"
-#define ROOTS_FILE "roots"
-#define KEY_SIZE   32
+#define KEY_SIZE 32
 /* A hundred thousand roots, and a file by mistake is more. */
 #define ROOTS_MAX (64U << 20)
 
@@ -46,7 +45,7 @@ make_key(struct sweeps *s)
 {
 	if (getrandom(s->key, KEY_SIZE, 0) != KEY_SIZE)
 		return -EAGAIN;
-	return state_file_write(s->folder, KEY_FILE,
+	return state_file_write(s->folder, STATE_KEY_FILE,
 				(struct slice){(const char *)s->key, KEY_SIZE});
 }
 
@@ -54,7 +53,7 @@ static int
 read_key(struct sweeps *s)
 {
 	struct buf bytes = BUF_INIT;
-	int r = state_file_read(s->folder, KEY_FILE, KEY_SIZE, &bytes);
+	int r = state_file_read(s->folder, STATE_KEY_FILE, KEY_SIZE, &bytes);
 	bool good = r == 0 && bytes.len == KEY_SIZE;
 
 	if (good)
@@ -67,7 +66,7 @@ read_key(struct sweeps *s)
 		    "the key of staged uploads is not as it was made, and is made anew; uploads "
 		    "that "
 		    "broke before can't be resumed",
-		    LOG_STR("file", KEY_FILE),
+		    LOG_STR("file", STATE_KEY_FILE),
 		    LOG_BYTES("why", r == 0 ? SLICE("its size is not 32") : log_errno(r)));
 	return make_key(s);
 }
@@ -77,7 +76,7 @@ read_roots(struct sweeps *s)
 {
 	struct buf text = BUF_INIT;
 	size_t bad = 0;
-	int r = state_file_read(s->folder, ROOTS_FILE, ROOTS_MAX, &text);
+	int r = state_file_read(s->folder, STATE_ROOTS_FILE, ROOTS_MAX, &text);
 
 	if (r == 0)
 		r = roots_read(&s->roots, buf_slice(&text), &bad);
@@ -86,10 +85,10 @@ read_roots(struct sweeps *s)
 		return r;
 	if (r < 0 && r != -ENOENT)
 		LOG(WARNING, "the list of roots with staged uploads cannot be read",
-		    LOG_STR("file", ROOTS_FILE), LOG_ERRNO(r));
+		    LOG_STR("file", STATE_ROOTS_FILE), LOG_ERRNO(r));
 	if (bad)
 		LOG(WARNING, "lines of the list of roots with staged uploads are none",
-		    LOG_STR("file", ROOTS_FILE), LOG_NUM("lines", bad));
+		    LOG_STR("file", STATE_ROOTS_FILE), LOG_NUM("lines", bad));
 	s->stale = bad > 0 || (r < 0 && r != -ENOENT);
 	return 0;
 }
@@ -97,20 +96,20 @@ read_roots(struct sweeps *s)
 int
 sweeps_open(struct monitor *m)
 {
-	const char *path = m->server->state_directory;
 	struct sweeps *s = calloc(1, sizeof(*s));
 	int r = -ENOMEM;
 
 	if (s) {
 		s->monitor = m;
-		s->folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		r = s->folder < 0 ? -errno : read_key(s);
+		s->folder = m->state.folder;
+		r = read_key(s);
 		m->sweeps = s;
 	}
 	if (r == 0)
 		r = read_roots(s);
 	if (r < 0)
-		LOG(ERROR, "state_directory cannot be used", LOG_STR("folder", path), LOG_ERRNO(r));
+		LOG(ERROR, "state_directory cannot be used", LOG_STR("folder", m->state.path),
+		    LOG_ERRNO(r));
 	return r;
 }
 
@@ -123,12 +122,12 @@ write_roots(struct sweeps *s)
 	roots_format(&s->roots, &text);
 	int r = buf_error(&text);
 	if (r == 0)
-		r = state_file_write(s->folder, ROOTS_FILE, buf_slice(&text));
+		r = state_file_write(s->folder, STATE_ROOTS_FILE, buf_slice(&text));
 	buf_deinit(&text);
 	s->stale = r < 0;
 	if (r < 0 && !s->failing)
 		LOG(WARNING, "the list of roots with staged uploads cannot be written",
-		    LOG_STR("file", ROOTS_FILE), LOG_ERRNO(r));
+		    LOG_STR("file", STATE_ROOTS_FILE), LOG_ERRNO(r));
 	s->failing = r < 0;
 }
 
@@ -140,7 +139,7 @@ append_root(struct sweeps *s, const struct root_owner *owner)
 
 	root_format(owner, &line);
 	if (s->stale || buf_error(&line) < 0 ||
-	    state_file_append(s->folder, ROOTS_FILE, buf_slice(&line)) < 0)
+	    state_file_append(s->folder, STATE_ROOTS_FILE, buf_slice(&line)) < 0)
 		write_roots(s);
 	buf_deinit(&line);
 }
@@ -269,7 +268,6 @@ sweeps_free(struct monitor *m)
 	if (s->stale)
 		write_roots(s);
 	roots_deinit(&s->roots);
-	fd_close(&s->folder);
 	explicit_bzero(s->key, KEY_SIZE);
 	free(s);
 	m->sweeps = NULL;

@@ -15,7 +15,7 @@
 #include "roots.h"
 
 /*
- * Opens state_directory, which is there, and reads the key for names of staging files and the list
+ * Reads the key for names of staging files and the list
  * of roots; what can't be read is made anew.  For root it is called while all capabilities are
  * there.  Returns 0 or a negative errno, which was logged.
  */

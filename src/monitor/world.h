@@ -22,11 +22,5 @@ int world_users(struct monitor *m);
  * write to it, and nothing is in it.  Returns 0 or a negative errno, which was logged.
  */
 int world_empty_directory(const struct monitor *m);
-/*
- * Makes state_directory where it is missing, as ledger.h says, and checks it; with a journal also
- * the spool in it, and sets *spool to a descriptor to append to it, else to -1.  Returns 0 or a
- * negative errno, which was logged.
- */
-int world_state_directory(const struct monitor *m, int *spool);
 
 #endif

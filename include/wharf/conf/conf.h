@@ -86,6 +86,8 @@ int conf_test(const char *path, bool thorough, struct conf **out, struct conf_re
 uint64_t conf_descriptors(const struct settings *server);
 
 size_t conf_listeners(const struct conf *conf, const struct conf_listener **out);
+/* Whether the file sets this option outside of all blocks. */
+bool conf_sets(const struct conf *conf, enum option_nr option);
 /* The server's own settings, without any override. */
 const struct settings *conf_server(const struct conf *conf);
 
