@@ -12,6 +12,28 @@
 #include "part.h"
 #include "stage.h"
 
+static bool
+is_letters(struct slice s, size_t n)
+{
+	if (s.n != n)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!(s.p[i] >= 'a' && s.p[i] <= 'z') && !(s.p[i] >= '2' && s.p[i] <= '7'))
+			return false;
+	return true;
+}
+
+bool
+part_is_name(struct slice name)
+{
+	if (!slice_starts(name, SLICE(STAGE_PREFIX)))
+		return false;
+	name = slice_from(name, sizeof(STAGE_PREFIX) - 1);
+	if (name.n && name.p[0] == '~')
+		return is_letters(slice_from(name, 1), PART_RANDOM_LETTERS);
+	return is_letters(name, PART_LETTERS);
+}
+
 /* Locks what is open, and looks whether the name still means that. */
 static int
 lock(int folder, const char *name, int fd, short type)

@@ -27,7 +27,6 @@
 #include "hold.h"
 #include "part.h"
 #include "retain.h"
-#include "stage.h"
 
 #define DEPTH_MAX 100000
 /* Where nothing is moved to the top. */
@@ -169,7 +168,7 @@ remove_item(struct walk *w, const struct folder_item *item)
 
 	if (agent_hides(w->agent, item->name))
 		return -ENOTEMPTY;
-	if (stage_is_name(item->name)) {
+	if (part_is_name(item->name)) {
 		part = part_open_idle(w->folder.fd, item->name.p);
 		if (part == -EBUSY)
 			return part;

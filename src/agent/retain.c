@@ -14,9 +14,9 @@
 #include <wharf/sandbox/jail.h>
 
 #include "agent.h"
+#include "part.h"
 #include "retain.h"
 #include "rule.h"
-#include "stage.h"
 #include "tree.h"
 
 /* As many links as the kernel follows. */
@@ -144,7 +144,7 @@ check_item(const struct agent *agent, const struct tree *tree, const struct fold
 
 	if (item->type == DT_DIR)
 		return -EPERM;
-	if (item->type != DT_REG || stage_is_name(item->name))
+	if (item->type != DT_REG || part_is_name(item->name))
 		return 0;
 	if (fstatat(tree->folder.fd, item->name.p, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : -errno;

@@ -19,7 +19,6 @@
 
 #include "agent.h"
 #include "part.h"
-#include "stage.h"
 #include "tree.h"
 
 #define STACK_BYTES (256UL * 1024)
@@ -120,7 +119,7 @@ sweep_root(const struct agent *agent, struct sweep *sweep)
 		return fd;
 	int r = tree_init(&tree, fd, false);
 	while (r == 0 && (r = tree_next(&tree, &item)) == 0)
-		if (item.type == DT_REG && stage_is_name(item.name))
+		if (item.type == DT_REG && part_is_name(item.name))
 			sweep_part(agent, tree.folder.fd, item.name.p, sweep);
 	tree_deinit(&tree);
 	return r == TREE_END ? 0 : r;
