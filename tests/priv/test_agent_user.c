@@ -331,5 +331,6 @@ main(void)
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	failed += run_operations(&nobody);
 	failed += run_keeping(&nobody);
+	failed += run_staging(&nobody);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -76,10 +76,12 @@ mode_of(const char *path)
 int
 fixture_setup(void **state)
 {
-	char template[] = "/tmp/wharf-agent-XXXXXX";
+	const char *tmp = getenv("TMPDIR");
+	char template[PATH_MAX - 64];
 
 	(void)state;
 	umask(0);
+	snprintf(template, sizeof(template), "%s/wharf-agent-XXXXXX", tmp ? tmp : "/tmp");
 	assert_non_null(mkdtemp(template));
 	assert_int_equal(chmod(template, 0755), 0);
 	outside = open(template, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
