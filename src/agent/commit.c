@@ -21,7 +21,6 @@
 #include "digest.h"
 #include "hold.h"
 #include "inherit.h"
-#include "part.h"
 #include "retain.h"
 #include "stage.h"
 
@@ -309,7 +308,7 @@ commit_staged(struct commit *c)
 static int
 copy_stage(struct slice name, char out[STAGE_NAME_SIZE])
 {
-	if (!part_is_name(name))
+	if (!stage_is_name(name))
 		return -EINVAL;
 	name_terminate(name, out);
 	return 0;

@@ -147,7 +147,7 @@ int
 open_in_place(struct agent *agent, const struct f_open *f, struct r_opened *out)
 {
 	struct stat st;
-	bool created;
+	bool created = false;
 	int fd = retain_check_way(agent, f->path);
 
 	if (fd == 0)

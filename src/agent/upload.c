@@ -175,7 +175,7 @@ begin_whole(struct upload *u)
 static int
 begin_copy(struct upload *u, int target)
 {
-	struct stat st;
+	struct stat st = {0};
 	int r = make(u);
 
 	if (r != 0)
