@@ -398,6 +398,24 @@ answer_open(int fd, int flags)
 			      .r_opened = {.id = m.f_open.id, .size = (uint64_t)st.st_size}});
 }
 
+/* The agent is shown a file that is whole, and proved; it was opened in place. */
+static void
+answer_commit(void)
+{
+	struct message m = hear(&world.agent, MSG_F_COMMIT);
+	struct stat st;
+
+	assert_int_equal(m.f_commit.stage.n, 0);
+	assert_int_equal(m.f_commit.how & COMMIT_SYNC, COMMIT_SYNC);
+	assert_true(slice_starts(m.f_commit.digest, SLICE("crc32:")));
+	assert_int_equal(fstat(m.fd, &st), 0);
+	close(m.fd);
+	tell(&world.agent,
+	     (struct message){.id = MSG_R_CLOSED,
+			      .fd = -1,
+			      .r_closed = {.id = m.f_commit.id, .size = (uint64_t)st.st_size}});
+}
+
 static char *
 read_all(int fd, size_t *n)
 {
@@ -526,7 +544,7 @@ upload(struct client *c, int file, bool active, const char *bytes, size_t n, int
 
 	say(c, "STOR f\r\n");
 	int fd = take_data(&o);
-	answer_open(file, O_WRONLY);
+	answer_open(file, O_RDWR);
 	assert_int_equal(reply_code(c), 150);
 	for (size_t at = 0; at < n;) {
 		ssize_t done = send(fd, bytes + at, n - at, MSG_NOSIGNAL);
@@ -535,6 +553,8 @@ upload(struct client *c, int file, bool active, const char *bytes, size_t n, int
 		at += (size_t)done;
 	}
 	shutdown(fd, SHUT_WR);
+	if (code == 226)
+		answer_commit();
 	assert_int_equal(reply_code(c), code);
 	close(fd);
 }
@@ -809,7 +829,7 @@ a_broken_upload_is_told(void **state)
 	uint16_t port = passive(c);
 	say(c, "STOR f\r\n");
 	int fd = connect_from(INADDR_LOOPBACK, port);
-	answer_open(file, O_WRONLY);
+	answer_open(file, O_RDWR);
 	assert_int_equal(reply_code(c), 150);
 	write_all(fd, "abc", 3);
 	usleep(100000);
@@ -831,7 +851,7 @@ a_stalled_upload_is_ended(void **state)
 	uint16_t port = passive(c);
 	say(c, "STOR f\r\n");
 	int fd = connect_from(INADDR_LOOPBACK, port);
-	answer_open(file, O_WRONLY);
+	answer_open(file, O_RDWR);
 	assert_int_equal(reply_code(c), 150);
 	write_all(fd, "abc", 3);
 	assert_int_equal(reply_code(c), 426);
@@ -889,7 +909,9 @@ copy(struct client *c, int from, int to, int code)
 {
 	say(c, "SITE COPY f g\r\n");
 	answer_open(from, O_RDONLY);
-	answer_open(to, O_WRONLY);
+	answer_open(to, O_RDWR);
+	if (code == 250)
+		answer_commit();
 	assert_int_equal(reply_code(c), code);
 }
 
@@ -1159,7 +1181,7 @@ a_lost_control_ends_a_transfer(void **state)
 	uint16_t port = passive(c);
 	say(c, "STOR f\r\n");
 	int fd = connect_from(INADDR_LOOPBACK, port);
-	answer_open(file, O_WRONLY);
+	answer_open(file, O_RDWR);
 	assert_int_equal(reply_code(c), 150);
 	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	disconnect(c);
@@ -1179,7 +1201,7 @@ a_lost_agent_ends_its_sessions(void **state)
 	uint16_t port = passive(busy);
 	say(busy, "STOR f\r\n");
 	int fd = connect_from(INADDR_LOOPBACK, port);
-	answer_open(file, O_WRONLY);
+	answer_open(file, O_RDWR);
 	assert_int_equal(reply_code(busy), 150);
 	say(asks, "SIZE f\r\n");
 	hear(&world.agent, MSG_F_STAT);
@@ -1214,12 +1236,13 @@ draining_lets_transfers_end(void **state)
 	uint16_t port = passive(busy);
 	say(busy, "STOR f\r\n");
 	int fd = connect_from(INADDR_LOOPBACK, port);
-	answer_open(file, O_WRONLY);
+	answer_open(file, O_RDWR);
 	assert_int_equal(reply_code(busy), 150);
 	tell(&world.monitor, (struct message){.id = MSG_W_DRAIN, .fd = -1, .w_drain = {5}});
 	assert_int_equal(reply_code(idle), 421);
 	write_all(fd, "abc", 3);
 	close(fd);
+	answer_commit();
 	assert_int_equal(reply_code(busy), 226);
 	assert_int_equal(reply_code(busy), 421);
 	close(idle->fd);
