@@ -26,7 +26,8 @@ with tempfile.TemporaryDirectory() as stage:
 
     install()
     wanted = {"/sbin/wharfd": 0o755, "/sbin/wharfctl": 0o755, "/libexec/wharfd/wharfd-worker": 0o755,
-              "/libexec/wharfd/wharfd-auth": 0o755, "/libexec/wharfd/wharfd-agent": 0o755, "/man8/wharfd.8": 0o644,
+              "/libexec/wharfd/wharfd-auth": 0o755, "/libexec/wharfd/wharfd-agent": 0o755,
+              "/libexec/wharfd/wharfd-ledger": 0o755, "/man8/wharfd.8": 0o644,
               "/man8/wharfctl.8": 0o644, "/man5/wharfd.conf.5": 0o644, "/man5/wharfd-users.5": 0o644,
               "/wharfd/wharfd.conf": 0o644, "/pam.d/wharfd": 0o644, "/system/wharfd.service": 0o644}
     for name, mode in wanted.items():
