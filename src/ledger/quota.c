@@ -4,6 +4,7 @@
 /* Quotas; see quota.h. */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 #include <uthash.h>
 #include <utlist.h>
 
@@ -34,13 +35,13 @@ struct share {
 
 /* A question that waits for the files to be counted. */
 struct question {
-	uint64_t peer;
+	uint64_t peer; /* 0: it is gone */
 	bool is_ask;
 	union {
 		struct q_reserve reserve; /* its user is not to be read */
 		struct q_ask ask;
 	};
-	struct question *prev, *next;
+	STAILQ_ENTRY(question) link;
 };
 
 struct quota_user {
@@ -55,7 +56,7 @@ struct quota_user {
 	struct share *shares;
 
 	/* The first question is the one whose session counts. */
-	struct question *questions;
+	STAILQ_HEAD(, question) questions;
 	unsigned n_questions;
 	bool scanning;
 	unsigned scans;
@@ -64,6 +65,22 @@ struct quota_user {
 	uint64_t scanned_by; /* the peer of the last scan */
 	UT_hash_handle hh;
 };
+
+static struct question *
+first(const struct quota_user *u)
+{
+	return STAILQ_FIRST(&u->questions);
+}
+
+static void
+drop_first(struct quota_user *u)
+{
+	struct question *w = first(u);
+
+	STAILQ_REMOVE_HEAD(&u->questions, link);
+	u->n_questions--;
+	free(w);
+}
 
 static struct slice
 name_of(const struct quota_user *u)
@@ -88,12 +105,13 @@ sub(uint64_t a, uint64_t b)
 static void
 free_user(struct quotas *q, struct quota_user *u)
 {
-	struct question *question, *next_question;
 	struct share *share, *next_share;
 
 	HASH_DEL(q->users, u);
-	DL_FOREACH_SAFE(u->questions, question, next_question)
-	free(question);
+	for (struct question *w = first(u), *next; w; w = next) {
+		next = STAILQ_NEXT(w, link);
+		free(w);
+	}
 	LL_FOREACH_SAFE(u->shares, share, next_share)
 	free(share);
 	free(u->name);
@@ -125,6 +143,7 @@ get_user(struct quotas *q, struct slice name)
 		u->unsure = row.open;
 		u->opened = row.open;
 	}
+	STAILQ_INIT(&u->questions);
 	HASH_ADD_KEYPTR(hh, q->users, u->name, name.n, u);
 	return u;
 }
@@ -190,7 +209,7 @@ uploads(const struct quota_user *u)
 static bool
 is_idle(const struct quota_user *u)
 {
-	return !u->shares && !u->questions;
+	return !u->shares && !first(u);
 }
 
 static void
@@ -319,24 +338,20 @@ send_scan(struct quotas *q, struct quota_user *u)
 	u->changed = false;
 	u->added_bytes = u->added_files = 0;
 	u->scans++;
-	m.q_scan.id = id_of(u->questions);
-	q->calls->send(q->owner, u->questions->peer, &m);
-}
-
-static void
-drop_question(struct quota_user *u, struct question *w)
-{
-	DL_DELETE(u->questions, w);
-	u->n_questions--;
-	free(w);
+	m.q_scan.id = id_of(first(u));
+	q->calls->send(q->owner, first(u)->peer, &m);
 }
 
 /* Answers the questions in their order, as far as that is possible without counting. */
 static void
 go_on(struct quotas *q, struct quota_user *u)
 {
-	while (u->questions && !u->scanning) {
-		struct question *w = u->questions;
+	while (first(u) && !u->scanning) {
+		const struct question *w = first(u);
+		if (w->peer == 0) {
+			drop_first(u);
+			continue;
+		}
 		if (must_scan(u)) {
 			u->scans = 0;
 			send_scan(q, u);
@@ -346,7 +361,7 @@ go_on(struct quotas *q, struct quota_user *u)
 			answer_ask(q, u, w->peer, &w->ask);
 		else
 			answer_reserve(q, u, w->peer, &w->reserve);
-		drop_question(u, w);
+		drop_first(u);
 	}
 }
 
@@ -370,7 +385,7 @@ enqueue(struct quotas *q, uint64_t peer, const struct message *m)
 		w->ask = m->q_ask;
 	else
 		w->reserve = m->q_reserve;
-	DL_APPEND(u->questions, w);
+	STAILQ_INSERT_TAIL(&u->questions, w, link);
 	go_on(q, u);
 	return 0;
 }
@@ -388,13 +403,13 @@ take_scanned(struct quotas *q, uint64_t peer, const struct q_scanned *m, int64_t
 {
 	struct quota_user *u = get_user(q, m->user);
 
-	if (!u || !u->scanning || u->questions->peer != peer || id_of(u->questions) != m->id)
+	if (!u || !u->scanning || first(u)->peer != peer || id_of(first(u)) != m->id)
 		return 0; /* nobody waits for it any more */
 	if (m->error) {
 		LOG(WARNING, "a user's files cannot be counted", LOG_BYTES("user", m->user),
 		    LOG_ERRNO(-(int)m->error));
-		answer_error(q, u->questions, -(int)(m->error & 0xfff));
-		drop_question(u, u->questions);
+		answer_error(q, first(u), -(int)(m->error & 0xfff));
+		drop_first(u);
 		pass_scan_on(q, u);
 		return 0;
 	}
@@ -415,12 +430,12 @@ take_scanned(struct quotas *q, uint64_t peer, const struct q_scanned *m, int64_t
 	LOG(DEBUG, "a user's files were counted", LOG_BYTES("user", m->user),
 	    LOG_NUM("bytes", u->bytes), LOG_NUM("files", u->files));
 	/* One of them is answered in any case, however often they change. */
-	struct question *w = u->questions;
+	const struct question *w = first(u);
 	if (w->is_ask)
 		answer_ask(q, u, w->peer, &w->ask);
 	else
 		answer_reserve(q, u, w->peer, &w->reserve);
-	drop_question(u, w);
+	drop_first(u);
 	go_on(q, u);
 	return 0;
 }
@@ -569,16 +584,16 @@ void
 quotas_lose(struct quotas *q, uint64_t peer)
 {
 	struct quota_user *u, *next_user;
-	struct question *w, *next;
+	struct question *w;
 
 	HASH_ITER (hh, q->users, u, next_user) {
-		const bool was_counting = u->scanning && u->questions->peer == peer;
+		const bool was_counting = u->scanning && first(u)->peer == peer;
 		struct share *s = find_share(u, peer);
 		if (s)
 			lose_share(u, s);
-		DL_FOREACH_SAFE(u->questions, w, next)
-		if (w->peer == peer)
-			drop_question(u, w);
+		for (w = first(u); w; w = STAILQ_NEXT(w, link))
+			if (w->peer == peer)
+				w->peer = 0;
 		if (was_counting)
 			u->scanning = false;
 		go_on(q, u);
