@@ -37,6 +37,7 @@
 
 static struct {
 	char folder[64], database[96], log[96];
+	const char *state; /* where it is told to work */
 	int spool;
 	pid_t pid;
 	struct wire monitor, worker[3];
@@ -92,7 +93,8 @@ start_with(bool alone, rlim_t largest)
 	settings_encode(&world.settings, &bytes);
 	m = (struct message){.id = MSG_K_START,
 			     .fd = -1,
-			     .k_start = {geteuid() == 0, UID, GID, alone, buf_slice(&bytes)}};
+			     .k_start = {geteuid() == 0, UID, GID, alone, buf_slice(&bytes),
+					 slice_of(world.state)}};
 	assert_int_equal(wire_send(&world.monitor, &m), 0);
 	buf_deinit(&bytes);
 	assert_int_equal(await(&world.monitor, &m), 0);
@@ -177,8 +179,7 @@ set_up(void **state)
 	world.monitor.fd = -1;
 	if (settings_init(&world.settings) < 0)
 		return -1;
-	free(world.settings.state_directory);
-	world.settings.state_directory = strdup(world.folder);
+	world.state = world.folder;
 	return 0;
 }
 
@@ -518,8 +519,7 @@ static void
 without_a_folder_it_says_so(void **state)
 {
 	(void)state;
-	free(world.settings.state_directory);
-	world.settings.state_directory = strdup("/nonexistent");
+	world.state = "/nonexistent";
 	assert_int_not_equal(start_with(true, 0), 0);
 	assert_int_not_equal(stop(), 0);
 }
