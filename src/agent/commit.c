@@ -21,6 +21,7 @@
 #include "digest.h"
 #include "hold.h"
 #include "inherit.h"
+#include "part.h"
 #include "retain.h"
 #include "stage.h"
 
@@ -308,7 +309,7 @@ commit_staged(struct commit *c)
 static int
 copy_stage(struct slice name, char out[STAGE_NAME_SIZE])
 {
-	if (!stage_is_name(name))
+	if (!part_is_name(name))
 		return -EINVAL;
 	name_terminate(name, out);
 	return 0;

@@ -9,7 +9,8 @@
 
 #include <wharf/base/slice.h>
 
-/* The letters behind STAGE_PREFIX of a user's part of a name, and of a second one behind a tilde. */
+/* The letters behind STAGE_PREFIX of a user's part of a name, and of a second one behind a tilde.
+ */
 #define PART_LETTERS        26
 #define PART_RANDOM_LETTERS 12
 

@@ -11,11 +11,10 @@
 #include <wharf/base/fd.h>
 #include <wharf/sandbox/jail.h>
 
+#include "part.h"
 #include "stage.h"
 
-#define LETTERS        26
-#define RANDOM_LETTERS 12
-#define RANDOM_PREFIX  STAGE_PREFIX "~"
+#define RANDOM_PREFIX STAGE_PREFIX "~"
 
 static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
 
@@ -32,7 +31,7 @@ stage_name(const struct agent *agent, struct slice target, char out[STAGE_NAME_S
 	SHA256Update(&context, (const uint8_t *)target.p, target.n);
 	SHA256Final(digest, &context);
 	memcpy(out, STAGE_PREFIX, n);
-	for (size_t bit = 0; bit < LETTERS * 5; bit += 5) {
+	for (size_t bit = 0; bit < PART_LETTERS * 5; bit += 5) {
 		/* Five bits, which may lie in two bytes. */
 		unsigned two = (unsigned)digest[bit / 8] << 8 | digest[bit / 8 + 1];
 		out[n++] = alphabet[two >> (11 - bit % 8) & 31];
@@ -43,7 +42,7 @@ stage_name(const struct agent *agent, struct slice target, char out[STAGE_NAME_S
 int
 stage_random_name(char out[STAGE_NAME_SIZE])
 {
-	unsigned char random[RANDOM_LETTERS];
+	unsigned char random[PART_RANDOM_LETTERS];
 	size_t n = sizeof(RANDOM_PREFIX) - 1;
 
 	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
@@ -55,28 +54,10 @@ stage_random_name(char out[STAGE_NAME_SIZE])
 	return 0;
 }
 
-/* Whether the name is the prefix with so many letters behind. */
-static bool
-is_made_of(struct slice name, struct slice prefix, size_t letters)
-{
-	if (name.n != prefix.n + letters || !slice_starts(name, prefix))
-		return false;
-	for (size_t i = prefix.n; i < name.n; i++)
-		if (!memchr(alphabet, name.p[i], sizeof(alphabet) - 1))
-			return false;
-	return true;
-}
-
 bool
 stage_is_random(struct slice name)
 {
-	return is_made_of(name, SLICE(RANDOM_PREFIX), RANDOM_LETTERS);
-}
-
-bool
-stage_is_name(struct slice name)
-{
-	return is_made_of(name, SLICE(STAGE_PREFIX), LETTERS) || stage_is_random(name);
+	return part_is_name(name) && slice_starts(name, SLICE(RANDOM_PREFIX));
 }
 
 int

@@ -25,8 +25,7 @@
 void stage_name(const struct agent *agent, struct slice target, char out[STAGE_NAME_SIZE]);
 /* A random one.  0 or -EIO. */
 int stage_random_name(char out[STAGE_NAME_SIZE]);
-/* Whether a name is of either kind, and whether it is a random one. */
-bool stage_is_name(struct slice name);
+/* Whether a name is a random one; part_is_name() is for both. */
 bool stage_is_random(struct slice name);
 
 /*
