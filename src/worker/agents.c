@@ -102,6 +102,8 @@ agents_close(struct agents *as)
 		if (!s)
 			continue;
 		s->request = s->told = 0;
+		if (as->row[i].changes)
+			account_unsure(as->row[i].account);
 		free_row(as, &as->row[i]);
 	}
 	LIST_FOREACH (a, &as->all, list)
@@ -231,11 +233,13 @@ give_answer(struct agents *as, struct request *r, struct message *m)
 	const struct request was = *r;
 
 	r->path = NULL;
+	/* Nobody has looked yet what kind of file system that is on. */
+	s->result.may_hang = s->result.may_hang || m->fd >= 0;
 	if (was.question == MSG_F_USAGE) {
 		const struct r_usage *u = &m->r_usage;
 		bool counted = m->id == MSG_R_USAGE && u->error == 0;
-		account_scanned(was.account, was.scan, counted ? 0 : EIO, counted ? u->bytes : 0,
-				counted ? u->files : 0);
+		quota_scanned(was.account, was.scan, counted ? 0 : EIO, counted ? u->bytes : 0,
+			      counted ? u->files : 0);
 	}
 	free_row(as, r);
 	if (was.told) {

@@ -73,7 +73,7 @@ void agent_ask(struct session *s, struct message *m);
 /* The same where the answer goes to nobody; what it changes still counts for the quota. */
 void agent_tell(struct session *s, struct message *m);
 /* Has the files of the session's user counted for the ledger's question `scan`; the answer goes to
- * account_scanned().  0 or a negative errno. */
+ * quota_scanned().  0 or a negative errno. */
 int agent_count(struct session *s, uint32_t scan);
 /* Forgets the session's request: its answer will be thrown away, but for what it changes. */
 void agent_forget(struct session *s);

@@ -349,7 +349,9 @@ let_in(struct session *s, const struct w_login *m)
 		agent_of_session(s, a);
 		s->anonymous = anonymous;
 		s->shared = shared;
-		quota_login(s, m->user);
+		/* Nobody gets round his quota for want of memory. */
+		if (quota_login(s, m->user) < 0)
+			s->broken = true;
 		ftp_session_logged_in(&s->ftp, m->user, &shared->settings);
 	}
 	session_settle(s);

@@ -325,8 +325,7 @@ is_within(struct pump *p)
 	if (p->plan.length == UINT64_MAX || p->filled <= room)
 		return true;
 	p->filled = (size_t)room;
-	if (flush(p) == 0)
-		pump_end(p, TRANSFER_FILE_ERROR, -EFBIG);
+	pump_end(p, TRANSFER_FILE_ERROR, -EFBIG);
 	return false;
 }
 
@@ -419,14 +418,14 @@ pump_receive_rest(struct pump *p)
 
 	if (f->busy)
 		return false;
-	if (f->result < 0 || p->result.end == TRANSFER_FILE_ERROR)
+	if (f->result < 0)
 		p->filled = 0;
 	p->filled = reserved(p);
 	if (p->filled == 0)
 		return true;
 	ssize_t n = write_now(p, p->filled);
 	if (n < 0 || (size_t)n == p->filled) {
-		written(p, n < 0 ? 0 : p->filled);
+		p->position += n < 0 ? 0 : p->filled;
 		p->filled = 0;
 		return true;
 	}

@@ -1,28 +1,19 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* Quotas and the way to the ledger; see quota.h. */
+/* Quotas of sessions; see quota.h. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <wharf/base/check.h>
-#include <wharf/base/fd.h>
 #include <wharf/base/log.h>
 
 #include "session.h"
 
-#define CHANNEL_MAGIC MAGIC('l', 'e', 'd', 'g')
-#define TICK_MS       1000
+#define TICK_MS 1000
 /* The ledger answers after up to three counts of the files, each of which an agent may take its
  * time for. */
 #define AGENT_TIMES 4
-
-struct channel {
-	uint32_t magic;
-	struct ledger *ledger;
-	struct link link;
-};
 
 enum kind { RESERVE, MORE, ASK };
 
@@ -37,75 +28,6 @@ struct question {
 };
 
 static void on_tick(uv_timer_t *timer);
-
-bool
-ledger_tell(struct ledger *l, const struct message *m)
-{
-	return l->channel && link_send(&l->channel->link, m) == 0;
-}
-
-static void
-open_account(struct account *a)
-{
-	struct message m = {.id = MSG_Q_OPEN, .fd = -1, .q_open = {slice_of(a->user), a->rescan}};
-
-	ledger_tell(a->ledger, &m);
-	if (a->unsure)
-		account_unsure(a);
-}
-
-struct account *
-account_use(struct account *a)
-{
-	if (a)
-		a->users++;
-	return a;
-}
-
-void
-account_put(struct account **pa)
-{
-	struct account *a = *pa;
-
-	*pa = NULL;
-	if (!a || --a->users > 0)
-		return;
-	struct message m = {.id = MSG_Q_CLOSE, .fd = -1, .q_close = {slice_of(a->user)}};
-	ledger_tell(a->ledger, &m);
-	LIST_REMOVE(a, link);
-	free(a->user);
-	free(a);
-}
-
-static void
-tell_change(struct account *a, struct q_change change)
-{
-	struct message m = {.id = MSG_Q_CHANGE, .fd = -1, .q_change = change};
-
-	m.q_change.user = slice_of(a->user);
-	/* The next ledger is told that it can't know. */
-	a->unsure = !ledger_tell(a->ledger, &m);
-}
-
-void
-account_changed(struct account *a, int64_t bytes, int64_t files)
-{
-	if (a && (bytes || files))
-		tell_change(a, (struct q_change){.bytes = bytes, .files = files});
-}
-
-void
-account_unsure(struct account *a)
-{
-	if (a)
-		tell_change(a, (struct q_change){.unsure = 1});
-}
-
-static void
-release(struct account *a, uint64_t bytes, uint64_t files)
-{
-	tell_change(a, (struct q_change){.release_bytes = bytes, .release_files = files});
-}
 
 void
 quota_forget(struct session *s)
@@ -123,16 +45,6 @@ drop(struct question *q)
 	LIST_REMOVE(q, link);
 	account_put(&q->account);
 	free(q);
-}
-
-static void
-hold(struct session *s, const struct question *q, uint64_t bytes)
-{
-	struct ledger *l = &s->worker->ledger;
-
-	s->quota.held_bytes += bytes;
-	s->quota.held_files += q->files;
-	s->quota.epoch = l->epoch;
 }
 
 static void
@@ -178,10 +90,13 @@ answer(struct question *q, int error, const struct q_told *told, uint64_t bytes)
 	enum kind kind = q->kind;
 
 	if (error == 0 && kind != ASK) {
-		if (s)
-			hold(s, q, bytes);
-		else
-			release(q->account, bytes, q->files);
+		if (s) {
+			s->quota.held_bytes += bytes;
+			s->quota.held_files += q->files;
+		} else {
+			account_tell(q->account, (struct q_change){.release_bytes = bytes,
+								   .release_files = q->files});
+		}
 	}
 	drop(q);
 	if (s)
@@ -199,14 +114,28 @@ find(struct ledger *l, uint32_t id)
 	return NULL;
 }
 
-/* All whom the ledger owes an answer get none. */
-static void
-fail_all(struct ledger *l)
+void
+quota_lose(struct ledger *l)
+{
+	struct session *s;
+	struct question *q;
+
+	TAILQ_FOREACH (s, &l->worker->sessions, link) {
+		struct session_quota *own = &s->quota;
+		own->lost = own->lost || own->held_bytes || own->held_files;
+		own->held_bytes = own->held_files = 0;
+	}
+	while ((q = LIST_FIRST(&l->questions)))
+		answer(q, -EIO, NULL, 0);
+}
+
+void
+quota_drop_all(struct ledger *l)
 {
 	struct question *q;
 
 	while ((q = LIST_FIRST(&l->questions)))
-		answer(q, -EIO, NULL, 0);
+		drop(q);
 }
 
 static void
@@ -217,149 +146,42 @@ scan(struct ledger *l, uint32_t id)
 	if (!q)
 		return;
 	if (!q->session || agent_count(q->session, id) < 0)
-		account_scanned(q->account, id, EIO, 0, 0);
+		quota_scanned(q->account, id, EIO, 0, 0);
 }
 
-static void
-on_message(struct link *link, struct message *m, bool fd_lost)
+int
+quota_take(struct ledger *l, const struct message *m)
 {
-	struct channel *c = link->owner;
-	struct ledger *l = c->ledger;
 	struct question *q;
 
-	(void)fd_lost;
-	REQUIRE(c->magic == CHANNEL_MAGIC);
 	switch (m->id) {
 	case MSG_Q_RESERVED:
 		q = find(l, m->q_reserved.id);
 		if (q && q->kind != ASK)
 			answer(q, -(int)m->q_reserved.error, NULL, m->q_reserved.bytes);
-		return;
+		return 0;
 	case MSG_Q_TOLD:
 		q = find(l, m->q_told.id);
 		if (q && q->kind == ASK)
 			answer(q, -(int)m->q_told.error, &m->q_told, 0);
-		return;
+		return 0;
 	case MSG_Q_SCAN:
 		scan(l, m->q_scan.id);
-		return;
+		return 0;
 	default:
-		link->calls->ended(link, -EPROTO);
+		return -EPROTO;
 	}
 }
 
-static void
-on_ended(struct link *link, int reason)
-{
-	struct channel *c = link->owner;
-	struct ledger *l = c->ledger;
-
-	REQUIRE(c->magic == CHANNEL_MAGIC);
-	link_close(link);
-	if (l->channel != c)
-		return;
-	LOG(WARNING, "the ledger is lost", LOG_ERRNO(reason));
-	l->channel = NULL;
-	fail_all(l);
-}
-
-static void
-on_closed(struct link *link)
-{
-	struct channel *c = link->owner;
-
-	REQUIRE(c->magic == CHANNEL_MAGIC);
-	free(c);
-}
-
-static const struct link_calls calls = {on_message, on_ended, on_closed};
-
-void
-ledger_init(struct ledger *l, struct worker *w)
-{
-	*l = (struct ledger){.worker = w};
-	LIST_INIT(&l->accounts);
-	LIST_INIT(&l->questions);
-	uv_timer_init(&w->loop, &l->timer);
-	l->timer.data = l;
-}
-
-void
-ledger_close(struct ledger *l)
-{
-	struct question *q;
-
-	while ((q = LIST_FIRST(&l->questions)))
-		drop(q);
-	if (l->channel)
-		link_close(&l->channel->link);
-	l->channel = NULL;
-	uv_close((uv_handle_t *)&l->timer, NULL);
-}
-
-void
-ledger_connect(struct ledger *l, int fd)
-{
-	struct channel *c = calloc(1, sizeof(*c)), *old = l->channel;
-	struct account *a;
-	struct wire wire;
-
-	l->channel = NULL;
-	if (old)
-		link_close(&old->link);
-	fail_all(l);
-	if (!c) {
-		fd_close(&fd);
-		return;
-	}
-	c->magic = CHANNEL_MAGIC;
-	c->ledger = l;
-	wire_init(&wire, fd, WIRE_WORKER, WIRE_LEDGER);
-	wire.phase = WIRE_SERVING;
-	int r = link_init(&c->link, &l->worker->loop, &wire, &calls, c);
-	if (r < 0) {
-		LOG(ERROR, "the ledger's channel could not be opened", LOG_ERRNO(r));
-		free(c);
-		return;
-	}
-	l->channel = c;
-	l->epoch++;
-	LIST_FOREACH (a, &l->accounts, link)
-		open_account(a);
-}
-
-static uint64_t
-limit_of(uint64_t setting)
-{
-	return setting ? setting : UINT64_MAX;
-}
-
-void
+int
 quota_login(struct session *s, struct slice user)
 {
 	const struct settings *set = &s->shared->settings;
-	struct ledger *l = &s->worker->ledger;
 
 	if (!set->quota_bytes && !set->quota_files)
-		return;
-	struct account *a = calloc(1, sizeof(*a));
-	char *name = slice_dup(user);
-	if (!a || !name) {
-		/* Nobody comes by his quota for want of memory. */
-		free(a);
-		free(name);
-		s->broken = true;
-		return;
-	}
-	*a = (struct account){.ledger = l,
-			      .user = name,
-			      .limit_bytes = limit_of(set->quota_bytes),
-			      .limit_files = limit_of(set->quota_files),
-			      .rescan = set->quota_rescan,
-			      .users = 1};
-	LIST_INSERT_HEAD(&l->accounts, a, link);
-	s->quota = (struct session_quota){.account = a};
-	open_account(a);
+		return 0;
+	s->quota = (struct session_quota){.account = account_open(&s->worker->ledger, user, set)};
+	return s->quota.account ? 0 : -ENOMEM;
 }
 
 void
@@ -448,7 +270,6 @@ quota_reserve(struct session *s, uint64_t bytes, uint64_t least, bool new_file, 
 {
 	const struct account *a = s->quota.account;
 
-	s->quota.granted = UINT64_MAX;
 	if (!a) {
 		session_due(s, DUE_RESERVED, 0);
 		return;
@@ -510,16 +331,15 @@ quota_settle(struct session *s, int64_t grown, bool sure)
 		return;
 	/* An answer that is on its way is released when it comes. */
 	quota_forget(s);
-	bool lost = (own->held_bytes || own->held_files) && own->epoch != a->ledger->epoch;
-	struct q_change change = {.release_bytes = lost ? 0 : own->held_bytes,
-				  .release_files = lost ? 0 : own->held_files,
+	struct q_change change = {.release_bytes = own->held_bytes,
+				  .release_files = own->held_files,
 				  .bytes = own->bytes + grown,
 				  .files = own->files,
-				  .unsure = lost || !sure};
+				  .unsure = own->lost || !sure};
 	*own = (struct session_quota){.account = a};
 	if (change.release_bytes || change.release_files || change.bytes || change.files ||
 	    change.unsure)
-		tell_change(a, change);
+		account_tell(a, change);
 }
 
 static uint64_t
@@ -533,7 +353,7 @@ without(uint64_t found, int64_t later)
  * twice.
  */
 void
-account_scanned(struct account *a, uint32_t id, uint32_t error, uint64_t bytes, uint64_t files)
+quota_scanned(struct account *a, uint32_t id, uint32_t error, uint64_t bytes, uint64_t files)
 {
 	const struct session *s;
 	int64_t later_bytes = 0, later_files = 0;

@@ -225,6 +225,8 @@ session_transferred_late(struct session *s)
 void
 session_abandon(struct session *s)
 {
+	if (s->pump || s->job)
+		quota_settle(s, 0, false);
 	if (s->job)
 		job_abandon(s->job);
 	s->job = NULL;

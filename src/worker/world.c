@@ -320,6 +320,8 @@ on_job_runs(void *owner, uint64_t bytes)
 {
 	struct session *s = owner;
 
+	if (s->closing)
+		return;
 	session_enter(s);
 	ftp_session_job_runs(&s->ftp, bytes);
 	session_settle(s);
