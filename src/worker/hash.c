@@ -62,6 +62,7 @@ hash_begin(struct hash *h, const EVP_MD *md)
 int
 hash_begin_named(struct hash *h, const struct digests *d, enum word_digest which)
 {
+	*h = (struct hash){.on = false};
 	switch (which) {
 	case WORD_digest_crc32:
 		return hash_begin(h, NULL);

@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -40,6 +41,12 @@ struct transfer_seen {
 	int told;
 	struct pump_result result; /* its descriptor is closed already */
 	bool has_file;             /* there was one */
+	struct pump *pump;
+	/* How much is left of the quota, how much of it is granted at a time, and what is said when
+	 * it is spent. */
+	uint64_t left, at_a_time;
+	int refusal;
+	bool asked; /* and not answered */
 };
 
 static int
@@ -72,6 +79,18 @@ end(void **state)
 }
 
 static void
+answer_more(struct transfer_seen *seen)
+{
+	uint64_t n = seen->left < seen->at_a_time ? seen->left : seen->at_a_time;
+
+	if (!seen->asked || seen->told)
+		return;
+	seen->asked = false;
+	seen->left -= n;
+	pump_granted(seen->pump, n ? 0 : seen->refusal, n);
+}
+
+static void
 on_ended(void *owner, const struct pump_result *result)
 {
 	struct transfer_seen *seen = owner;
@@ -85,7 +104,20 @@ on_ended(void *owner, const struct pump_result *result)
 	fd_close(&fd);
 }
 
-static const struct pump_calls calls = {.ended = on_ended};
+/* Every other answer comes from within the question. */
+static void
+on_more(void *owner, uint64_t bytes)
+{
+	struct transfer_seen *seen = owner;
+
+	assert_false(seen->asked);
+	assert_true(bytes > 0);
+	seen->asked = true;
+	if (seen->left / seen->at_a_time % 2)
+		answer_more(seen);
+}
+
+static const struct pump_calls calls = {.ended = on_ended, .more = on_more};
 
 static void
 tcp_pair(int pair[2])
@@ -135,6 +167,7 @@ start(struct transfer_seen *seen, struct transfer_plan plan, uint64_t stall)
 		plan.reserved = UINT64_MAX;
 	struct pump *p = pump_new(&pumps, pair[1], NULL, &plan, &terms, &calls, seen);
 	assert_non_null(p);
+	seen->pump = p;
 	pump_begin(p);
 	return p;
 }
@@ -159,6 +192,7 @@ run(struct transfer_seen *seen, char *got, size_t room, bool *fin)
 
 	while ((!seen->told || (fin && r != 0)) && now_ms() < until) {
 		uv_run(&loop, UV_RUN_NOWAIT);
+		answer_more(seen);
 		r = got ? recv(seen->client, got + n, room - n, MSG_DONTWAIT) : -1;
 		n += r > 0 ? (size_t)r : 0;
 		if (r < 0 && got && errno != EAGAIN)
@@ -224,6 +258,7 @@ feed(struct transfer_seen *seen, const char *p, size_t n)
 				 MSG_NOSIGNAL | MSG_DONTWAIT);
 		at += r > 0 ? (size_t)r : 0;
 		uv_run(&loop, UV_RUN_NOWAIT);
+		answer_more(seen);
 	}
 	shutdown(seen->client, SHUT_WR);
 }
@@ -513,6 +548,224 @@ a_file_error_is_told(void **state)
 	}
 }
 
+static const enum word_digest algorithms[] = {WORD_digest_crc32, WORD_digest_sha256,
+					      WORD_digest_sha512, WORD_digest_blake2b};
+
+static void
+assert_digest_is(const struct transfer_seen *seen, enum word_digest which, const char *bytes,
+		 size_t n)
+{
+	struct hash h;
+	char want[HASH_TEXT];
+
+	assert_int_equal(hash_begin_named(&h, &digests, which), 0);
+	hash_add(&h, bytes, n);
+	assert_true(hash_end_named(&h, which, want) > 0);
+	assert_string_equal(seen->result.digest, want);
+}
+
+/* A digest is of the file's bytes, also in TYPE A, and in the order of the file, whoever reads or
+ * writes them. */
+static void
+what_passes_is_hashed(void **state)
+{
+	char *bytes = malloc(3000001), *got = malloc(6000010), *want = malloc(3000010);
+
+	(void)state;
+	make_text(bytes, 3000001);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]) * 16; i++) {
+		size_t n = sizes[i / 16];
+		bool ascii = i / 4 & 1, fin;
+		struct transfer_seen seen;
+		struct ascii st = ASCII_INIT;
+		struct transfer_plan plan = {.fd = file_of_class(classes[i % 4]),
+					     .ascii = ascii,
+					     .digest = algorithms[i / 4 % 4],
+					     .sync = i & 1,
+					     .length = UINT64_MAX,
+					     .kind = TRANSFER_RECEIVE};
+		int mine = dup(plan.fd);
+		size_t wants = ascii ? ascii_decode(&st, bytes, n, want) : n;
+		if (ascii)
+			wants += ascii_decode_end(&st, want + wants);
+		start(&seen, plan, STALL_MS);
+		feed(&seen, bytes, n);
+		run(&seen, NULL, 0, NULL);
+		close(seen.client);
+		assert_int_equal(seen.result.end, TRANSFER_COMPLETE);
+		assert_int_equal(seen.result.size, wants);
+		assert_int_equal(seen.result.grown, wants);
+		assert_digest_is(&seen, plan.digest, ascii ? want : bytes, wants);
+
+		plan.kind = TRANSFER_SEND_FILE;
+		plan.fd = mine;
+		start(&seen, plan, STALL_MS);
+		run(&seen, got, 6000010, &fin);
+		close(seen.client);
+		assert_int_equal(seen.result.end, TRANSFER_COMPLETE);
+		assert_digest_is(&seen, plan.digest, ascii ? want : bytes, wants);
+	}
+	free(bytes);
+	free(got);
+	free(want);
+}
+
+/* An upload that begins at an offset, or ends before the file does: the digest is of all of the
+ * file. */
+static void
+what_was_there_is_hashed_too(void **state)
+{
+	static const struct {
+		uint64_t offset, length;
+		bool cut;
+		const char *want;
+	} cases[] = {
+		{4, UINT64_MAX, true, "0123ab"},      {4, UINT64_MAX, false, "0123ab6789"},
+		{0, UINT64_MAX, false, "ab23456789"}, {10, UINT64_MAX, false, "0123456789ab"},
+		{0, 2, false, "ab23456789"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]) * 8; i++) {
+		struct transfer_seen seen;
+		size_t c = i / 8, n = strlen(cases[c].want);
+		int fd = file_of_class(classes[i % 4]), mine = dup(fd);
+		assert_int_equal(write(fd, "0123456789", 10), 10);
+		/* Where the file can't be read there is no digest. */
+		if (i / 4 & 1) {
+			char name[64];
+			snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+			fd = open(name, O_WRONLY | O_CLOEXEC);
+			assert_true(fd >= 0);
+		}
+		start(&seen,
+		      (struct transfer_plan){.kind = TRANSFER_RECEIVE,
+					     .fd = fd,
+					     .offset = cases[c].offset,
+					     .length = cases[c].length,
+					     .cut = cases[c].cut,
+					     .digest = WORD_digest_sha256},
+		      STALL_MS);
+		feed(&seen, "ab", 2);
+		run(&seen, NULL, 0, NULL);
+		assert_int_equal(seen.result.end, TRANSFER_COMPLETE);
+		assert_file_is(mine, cases[c].want, n);
+		assert_int_equal(seen.result.grown, (int64_t)n - 10);
+		if (i / 4 & 1)
+			assert_string_equal(seen.result.digest, "");
+		else
+			assert_digest_is(&seen, WORD_digest_sha256, cases[c].want, n);
+		close(seen.client);
+		close(mine);
+	}
+}
+
+/* An upload gets so much of its quota at a time, and no byte more. */
+static void
+a_quota_is_kept(void **state)
+{
+	static const struct {
+		uint64_t reserved, left, at_a_time;
+		int refusal;
+		size_t n; /* bytes that are sent */
+		enum transfer_end end;
+	} cases[] = {
+		{1, 0, 1, -EDQUOT, 1, TRANSFER_COMPLETE},
+		{1, 0, 1, -EDQUOT, 2, TRANSFER_QUOTA},
+		{1000, 2000000, 65536, -EDQUOT, 2001000, TRANSFER_COMPLETE},
+		{1000, 2000000, 65536, -EDQUOT, 2001001, TRANSFER_QUOTA},
+		{1000, 2000000, 1000000, -EDQUOT, 3000001, TRANSFER_QUOTA},
+		{1 << 20, 1 << 30, 1 << 20, -EDQUOT, 3000001, TRANSFER_COMPLETE},
+		/* The ledger is lost: what is reserved may be used up. */
+		{1 << 20, 0, 1, -EIO, 1 << 20, TRANSFER_COMPLETE},
+		{1 << 20, 0, 1, -EIO, 3000001, TRANSFER_FILE_ERROR},
+	};
+	char *bytes = malloc(3000001);
+
+	(void)state;
+	make_text(bytes, 3000001);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]) * 4; i++) {
+		struct transfer_seen seen;
+		size_t c = i / 4;
+		uint64_t most = cases[c].reserved + cases[c].left;
+		int fd = file_of_class(classes[i % 4]), mine = dup(fd);
+		struct transfer_plan plan = {.kind = TRANSFER_RECEIVE,
+					     .fd = fd,
+					     .length = UINT64_MAX,
+					     .reserved = cases[c].reserved};
+		start(&seen, plan, STALL_MS);
+		seen.left = cases[c].left;
+		seen.at_a_time = cases[c].at_a_time;
+		seen.refusal = cases[c].refusal;
+		feed(&seen, bytes, cases[c].n);
+		run(&seen, NULL, 0, NULL);
+		assert_int_equal(seen.result.end, cases[c].end);
+		assert_int_equal(seen.result.error, cases[c].end == TRANSFER_FILE_ERROR ? -EIO : 0);
+		assert_true(seen.has_file && seen.result.sure);
+		assert_file_is(mine, bytes, cases[c].n < most ? cases[c].n : most);
+		assert_int_equal(seen.result.grown, seen.result.size);
+		close(seen.client);
+		close(mine);
+	}
+	free(bytes);
+}
+
+static atomic_bool hangs;
+
+static void
+hang(struct pool_job *job)
+{
+	(void)job;
+	while (atomic_load(&hangs))
+		usleep(1000);
+}
+
+static void
+hung(struct pool_job *job)
+{
+	(void)job;
+}
+
+/* A write that does not end does not keep the end from being told; when it goes on after all, what
+ * came is in the file. */
+static void
+a_hanging_write_is_not_waited_for(void **state)
+{
+	static struct pool_job jobs[8];
+	struct transfer_seen seen;
+	struct stat st = {0};
+	int fd = file_of_class(FILE_REMOTE), mine = dup(fd);
+
+	(void)state;
+	atomic_store(&hangs, true);
+	for (size_t i = 0; i < 8; i++) {
+		jobs[i] = (struct pool_job){hang, hung, NULL};
+		pool_run(pool, &jobs[i]);
+	}
+	struct pump *p = start(
+		&seen,
+		(struct transfer_plan){.kind = TRANSFER_RECEIVE, .fd = fd, .length = UINT64_MAX},
+		STALL_MS);
+	assert_int_equal(send(seen.client, "abc", 3, 0), 3);
+	while (pump_moved(p) < 3)
+		uv_run(&loop, UV_RUN_NOWAIT);
+	uint64_t began = now_ms();
+	pump_stop(p, TRANSFER_ABORTED, 0);
+	run(&seen, NULL, 0, NULL);
+	assert_in_range(now_ms() - began, 900, 2500);
+	assert_int_equal(seen.result.end, TRANSFER_ABORTED);
+	assert_false(seen.has_file || seen.result.sure);
+	atomic_store(&hangs, false);
+	for (int turn = 0; turn < 5000 && st.st_size < 3; turn++) {
+		uv_run(&loop, UV_RUN_NOWAIT);
+		usleep(1000);
+		assert_int_equal(fstat(mine, &st), 0);
+	}
+	assert_file_is(mine, "abc", 3);
+	close(seen.client);
+	close(mine);
+}
+
 /* Many at once share the loop. */
 static void
 nobody_starves(void **state)
@@ -554,12 +807,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(files_are_sent),       TEST(files_are_received),
-		TEST(a_cut_comes_first),    TEST(much_memory_is_freed_aside),
-		TEST(a_length_is_a_limit),  TEST(a_file_that_shrinks_is_told),
-		TEST(a_rate_is_kept),       TEST(a_stall_is_ended),
-		TEST(a_reset_is_told),      TEST(a_stopped_upload_keeps_its_bytes),
-		TEST(a_file_error_is_told), TEST(nobody_starves),
+		TEST(files_are_sent),        TEST(files_are_received),
+		TEST(a_cut_comes_first),     TEST(much_memory_is_freed_aside),
+		TEST(a_length_is_a_limit),   TEST(a_file_that_shrinks_is_told),
+		TEST(a_rate_is_kept),        TEST(a_stall_is_ended),
+		TEST(a_reset_is_told),       TEST(a_stopped_upload_keeps_its_bytes),
+		TEST(a_file_error_is_told),  TEST(nobody_starves),
+		TEST(what_passes_is_hashed), TEST(what_was_there_is_hashed_too),
+		TEST(a_quota_is_kept),       TEST(a_hanging_write_is_not_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
