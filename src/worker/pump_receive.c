@@ -112,14 +112,14 @@ is_reserved(struct pump *p)
 {
 	if (p->limit == UINT64_MAX)
 		return true;
-	bool enough = reserved(p) == p->filled;
-	if (enough && (p->refused || p->eof || p->limit - p->position - p->filled >= MORE_AHEAD))
-		return true;
-	if (!enough && p->refused) {
+	if (reserved(p) == p->filled && !p->refused && !p->eof &&
+	    p->limit - p->position - p->filled < MORE_AHEAD)
+		ask_for_more(p);
+	/* Each answer may bring a little. */
+	while (!p->ended && !p->asks && !p->refused && reserved(p) < p->filled)
+		ask_for_more(p);
+	if (!p->ended && p->refused && reserved(p) < p->filled)
 		pump_end(p, TRANSFER_QUOTA, 0);
-		return false;
-	}
-	ask_for_more(p);
 	return !p->ended && reserved(p) == p->filled;
 }
 

@@ -58,6 +58,9 @@ do_transferred(struct session *s)
 
 	s->result.fd = -1;
 	ftp_session_transferred(&s->ftp, &result);
+	if (s->expires)
+		ftp_session_expire(&s->ftp, s->expires);
+	s->expires = NULL;
 }
 
 static void
@@ -150,6 +153,11 @@ session_expire(struct session *s, int error, const char *why)
 	if (s->pump) {
 		pump_stop(s->pump, error ? TRANSFER_FILE_ERROR : TRANSFER_SHUT_DOWN, error);
 		run_due(s);
+	}
+	/* An upload that still writes is told first. */
+	if (s->pump) {
+		s->expires = why;
+		return;
 	}
 	ftp_session_expire(&s->ftp, why);
 }

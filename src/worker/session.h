@@ -76,6 +76,7 @@ struct session {
 	enum due due;
 	int due_error;
 	struct pump_result result;
+	const char *expires; /* why it ends when the transfer has */
 
 	struct agent *agent;
 	uint32_t request; /* to the agent, that has no answer; 0 for none */
