@@ -250,36 +250,59 @@ mff_read(struct task *task, struct slice fact)
 	return 504;
 }
 
-/* Sets the next fact that is still to be set, or tells that all are. */
+static void mff_answered(struct ftp_session *s, struct message *m);
+
+/* Asks for the next fact that is still to be set, and notes it. */
 static void
-mff_next(struct ftp_session *s, struct message *answer)
+mff_ask(struct ftp_session *s)
 {
 	struct task *task = s->task;
 	struct slice path = slice_of(s->path);
 	struct message m = {.id = MSG_F_CHMOD, .f_chmod = {.mode = task->mode, .path = path}};
 
-	if (answer && answer_error(answer)) {
-		reply_errno(s, answer_error(answer));
-	} else if (task->facts & MFF_MODE) {
+	if (task->facts & MFF_MODE) {
 		task->facts &= ~(unsigned)MFF_MODE;
-		ask(s, &m, mff_next);
+		buf_printf(&task->done, "UNIX.mode=%04o;", task->mode);
+		ask(s, &m, mff_answered);
 	} else if (task->facts & MFF_GROUP) {
 		task->facts &= ~(unsigned)MFF_GROUP;
+		buf_printf(&task->done, "UNIX.group=%s;", task->group);
 		m = (struct message){.id = MSG_F_CHGRP,
 				     .f_chgrp = {.group = slice_of(task->group), .path = path}};
-		ask(s, &m, mff_next);
-	} else if (task->facts & MFF_MODIFY) {
-		task->facts &= ~(unsigned)MFF_MODIFY;
-		ask_utime(s, mff_next);
+		ask(s, &m, mff_answered);
 	} else {
-		struct buf b = BUF_INIT;
-		changed(s, s->path, buf_slice(&task->reply));
-		buf_add_str(&b, "213 ");
-		buf_add_slice(&b, buf_slice(&task->reply));
-		buf_printf(&b, " %s\r\n", s->path);
-		reply_raw(s, 213, &b);
-		buf_deinit(&b);
+		task->facts &= ~(unsigned)MFF_MODIFY;
+		buf_add_str(&task->done, "modify=");
+		when_format(&task->done, task->modify.tv_sec);
+		buf_add_byte(&task->done, ';');
+		ask_utime(s, mff_answered);
 	}
+}
+
+static void
+mff_answered(struct ftp_session *s, struct message *m)
+{
+	struct task *task = s->task;
+	struct buf b = BUF_INIT;
+
+	if (answer_error(m)) {
+		/* What was set before it stays. */
+		if (task->step)
+			changed(s, s->path, slice_head(buf_slice(&task->done), task->step));
+		reply_errno(s, answer_error(m));
+		return;
+	}
+	task->step = task->done.len;
+	if (task->facts) {
+		mff_ask(s);
+		return;
+	}
+	changed(s, s->path, buf_slice(&task->done));
+	buf_add_str(&b, "213 ");
+	buf_add_slice(&b, buf_slice(&task->reply));
+	buf_printf(&b, " %s\r\n", s->path);
+	reply_raw(s, 213, &b);
+	buf_deinit(&b);
 }
 
 void
@@ -305,5 +328,5 @@ do_mff(struct ftp_session *s, struct slice arg)
 		      refused == 504 ? "modify, UNIX.mode and UNIX.group can be set."
 				     : "fact=value; and a path are wanted.");
 	else if (resolve_path(s, path, &s->path))
-		mff_next(s, NULL);
+		mff_ask(s);
 }

@@ -57,7 +57,7 @@ struct task {
 	char *other;      /* a second path, or an argument as it came, for the journal */
 	int fd, to;       /* descriptors that answers brought, or -1 */
 	struct buf reply; /* what the final reply will say */
-	size_t step;      /* how far in a path */
+	size_t step;      /* how far in a path, or in what is done */
 	uint64_t size;    /* ALLO; a copy's source */
 	/* ALLO, AVBL, XQUOTA, SITE QUOTA */
 	void (*told)(struct ftp_session *s, const struct quota *quota);
@@ -65,7 +65,8 @@ struct task {
 	/* SITE COPY: its target */
 	char *stage;
 	/* MFF, MFMT, MDTM */
-	unsigned facts; /* those that are still to be set */
+	unsigned facts;  /* those that are still to be set */
+	struct buf done; /* those that are set, for the journal */
 	struct timespec modify;
 	unsigned mode;
 	char *group;

@@ -557,6 +557,7 @@ task_end(struct ftp_session *s)
 	free(s->task->group);
 	free(s->task->stage);
 	buf_deinit(&s->task->reply);
+	buf_deinit(&s->task->done);
 	free(s->task);
 	s->task = NULL;
 }

@@ -559,6 +559,8 @@ answer(struct world *w)
 	default:
 		m.id = MSG_R_DONE;
 		m.r_done.error = missing;
+		if (w->ask.id == MSG_F_UTIME && w->setup.utime_error)
+			m.r_done.error = (uint32_t)w->setup.utime_error;
 	}
 	ftp_session_answered(&w->s, &m);
 }

@@ -32,8 +32,8 @@ struct setup {
 	enum word_durability durability;
 	uint64_t publish; /* bits of enum word_verdict, where that is not the default */
 	bool tell_digests;
-	struct quota quota;                                       /* where a limit is not 0 */
-	int open_error, commit_error, reserve_error, quota_error; /* positive errnos */
+	struct quota quota; /* where a limit is not 0 */
+	int utime_error, open_error, commit_error, reserve_error, quota_error; /* positive errnos */
 };
 
 struct world {
