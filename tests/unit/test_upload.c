@@ -598,6 +598,11 @@ test_changes(void **state)
 	}
 	run_script(SETUP{STAGED}, SCRIPT{LOGIN, "> RNFR file", "< 350 *", "> RNTO b", "< 250 *",
 					 "= change RNTO /file /b", "> RNFR nix", "< 550 *", NULL});
+	/* What was set before the fact that could not be. */
+	run_script(SETUP{STAGED, .utime_error = EPERM},
+		   SCRIPT{LOGIN, "> MFF modify=20250102030405;UNIX.mode=0600; file", "< 550 *",
+			  "= change MFF /file UNIX.mode=0600;", "> MFF modify=20250102030405; file",
+			  "< 550 *", NULL});
 }
 
 /* SIZE and MDTM speak of the user's own part, all else of what others see (RFC 3659 §4). */
