@@ -113,16 +113,10 @@ place_of_either(const struct conf_block *b, enum option_nr first, enum option_nr
 static void
 check_durability(const struct conf_block *b, const struct settings *s, struct conf_report *report)
 {
-	if (s->durability != WORD_durability_none)
-		return;
-	if (s->retain.n)
+	if (s->durability == WORD_durability_none && s->retain.n)
 		conf_mistake(report, place_of_either(b, OPTION_NR_retain, OPTION_NR_durability),
 			     "retain: it needs staged uploads; with durability = none what a "
 			     "broken upload leaves would be held as a completed file");
-	if (s->versions)
-		conf_warning(report, place_of_either(b, OPTION_NR_versions, OPTION_NR_durability),
-			     "versions: with durability = none an upload writes into the file "
-			     "itself, and nothing of the old one is kept");
 }
 
 static void
