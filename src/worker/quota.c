@@ -72,6 +72,9 @@ deliver(struct session *s, enum kind kind, int error, const struct q_told *told,
 			pump_granted(s->pump, error, bytes);
 		return;
 	}
+	/* No upload comes of it. */
+	if (kind == RESERVE && error < 0)
+		quota_settle(s, 0, true);
 	session_enter(s);
 	if (kind == ASK)
 		tell_quota(s, a, error, told);
@@ -285,8 +288,10 @@ quota_reserve(struct session *s, uint64_t bytes, uint64_t least, bool new_file, 
 					  .files = new_file,
 					  .force = replaces}};
 	int r = ask(s, RESERVE, &m, &m.q_reserve.id);
-	if (r < 0)
+	if (r < 0) {
+		quota_settle(s, 0, true);
 		session_due(s, DUE_RESERVED, r);
+	}
 }
 
 void
