@@ -102,8 +102,10 @@ def metered(server, name, places):
             place.serve(server.port, meter)
         yield
     finally:
-        server.stop()
-        meter.end()
+        try:
+            server.stop()
+        finally:
+            meter.end()
 
 
 class Wharfd:
@@ -130,8 +132,8 @@ class Wharfd:
     def stop(self):
         problems = self.daemon.stop() if self.daemon.process else []
         self.daemon.remove()
-        for problem in problems:
-            print("wharfd: " + problem, file=sys.stderr)
+        if problems:
+            raise SystemExit("wharfd: " + "; ".join(problems))
 
 
 class Bench:
@@ -292,16 +294,15 @@ def main():
         print("needs root, and that it may mount")
         sys.exit(77)
     args = arguments()
+    # The figures are told before the servers end, whatever is found out then.
     with Bench(args) as job:
-        figures = job.run()
-        files = job.files
-    result = summary(figures)
-    for row, of in result.items():
-        for disk, by in of["disks"].items():
-            tell(row, disk, by, files)
-    if args.json:
-        with open(args.json, "w") as f:
-            json.dump({"rounds": args.rounds, "files": files, "rows": result}, f, indent="\t")
+        result = summary(job.run())
+        for row, of in result.items():
+            for disk, by in of["disks"].items():
+                tell(row, disk, by, job.files)
+        if args.json:
+            with open(args.json, "w") as f:
+                json.dump({"rounds": args.rounds, "files": job.files, "rows": result}, f, indent="\t")
 
 
 if __name__ == "__main__":
