@@ -94,7 +94,7 @@ test_jobs(void **state)
 	assert_int_equal(conf_settings_for(conf, &(struct conf_subject){.user = SLICE("site")}, &s),
 			 0);
 	assert_int_equal(s.rights, 0xff);
-	assert_int_equal(s.durability, WORD_durability_sync);
+	assert_int_equal(s.durability, WORD_durability_rename);
 	assert_int_equal(s.digest, WORD_digest_crc32);
 	assert_int_equal(s.umask, 022);
 	assert_true(s.list_dotfiles);
