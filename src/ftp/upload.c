@@ -185,6 +185,17 @@ upload_connected(struct ftp_session *s)
 	ask_late(s, &m, -1, opened);
 }
 
+/* An upload that the quota has no room for is recorded although no byte of it came: somebody waits
+ * for it. */
+static void
+refuse(struct ftp_session *s, int error)
+{
+	const struct transfer_result none = {.end = TRANSFER_QUOTA, .fd = -1};
+
+	if (error == -EDQUOT)
+		transfer_log(s, &none, false, 0);
+}
+
 void
 upload_reserved(struct ftp_session *s, int error, uint64_t bytes)
 {
@@ -197,10 +208,12 @@ upload_reserved(struct ftp_session *s, int error, uint64_t bytes)
 	}
 	if (!error)
 		s->world->release(s);
-	if (s->aborts)
+	if (s->aborts) {
 		reply_aborted(s);
-	else
+	} else {
+		refuse(s, error);
 		reply_errno(s, error);
+	}
 	give_up(s);
 }
 

@@ -122,7 +122,11 @@ world_tell(struct ftp_session *ftp, struct message *m)
 static void
 world_reserve(struct ftp_session *ftp, uint64_t bytes, uint64_t least, bool new_file, bool replaces)
 {
-	quota_reserve(session_of(ftp), bytes, least, new_file, replaces);
+	struct session *s = session_of(ftp);
+
+	/* A refusal is logged as a transfer: not with what the last one had. */
+	s->result = (struct pump_result){.fd = -1};
+	quota_reserve(s, bytes, least, new_file, replaces);
 }
 
 static void

@@ -119,11 +119,13 @@ test_refused(void **state)
 	};
 	static const struct {
 		int error;
-		const char *command, *reply, *kept;
+		const char *command, *reply, *logged, *kept;
 	} quotas[] = {
-		{EDQUOT, "STOR new", "552 *", "discard /new .wharfd-stage"},
-		{EDQUOT, "APPE part", "552 *", "keep /part .wharfd-stage"},
-		{EIO, "STOR new", "451 *", "discard /new .wharfd-stage"},
+		{EDQUOT, "STOR new", "552 *", "= log STOR /new quota 0 *",
+		 "discard /new .wharfd-stage"},
+		{EDQUOT, "APPE part", "552 *", "= log APPE /part quota 0 *",
+		 "keep /part .wharfd-stage"},
+		{EIO, "STOR new", "451 *", NULL, "discard /new .wharfd-stage"},
 	};
 
 	(void)state;
@@ -144,9 +146,14 @@ test_refused(void **state)
 		text(lines[0], sizeof(lines[0]), "> %s", quotas[i].command);
 		text(lines[1], sizeof(lines[1]), "< %s", quotas[i].reply);
 		text(lines[2], sizeof(lines[2]), "= %s", quotas[i].kept);
-		run_script(SETUP{STAGED, .reserve_error = quotas[i].error},
-			   SCRIPT{BINARY, lines[0], lines[1], "= open *", "= reserve *", lines[2],
-				  "> NOOP", "< 200 *", NULL});
+		if (quotas[i].logged)
+			run_script(SETUP{STAGED, .reserve_error = quotas[i].error},
+				   SCRIPT{BINARY, lines[0], lines[1], "= open *", "= reserve *",
+					  quotas[i].logged, lines[2], "> NOOP", "< 200 *", NULL});
+		else
+			run_script(SETUP{STAGED, .reserve_error = quotas[i].error},
+				   SCRIPT{BINARY, lines[0], lines[1], "= open *", "= reserve *",
+					  lines[2], "> NOOP", "< 200 *", NULL});
 	}
 }
 
