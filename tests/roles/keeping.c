@@ -17,6 +17,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,8 +29,13 @@
 
 #include "client.h"
 
-#define DAY  86400
-#define OLD  (-31 * DAY)
+#define DAY 86400
+#define OLD (-31 * DAY)
+/* For what is made before there is a program that runs. */
+#define SLICE_OF(text)                   \
+	{                                \
+		(text), sizeof(text) - 1 \
+	}
 #define PART ".wharfd-abcdefghijklmnopqrstuvwxyz"
 
 static struct client_identity who;
@@ -72,8 +78,10 @@ make_file(const char *path, const char *text, time_t age)
 	clock_gettime(CLOCK_REALTIME, &times[1]);
 	times[1].tv_sec += age;
 	assert_int_equal(futimens(fd, times), 0);
+	/* By now it may have another name. */
+	if (who.as_root)
+		assert_int_equal(fchown(fd, who.uid, who.gid), 0);
 	close(fd);
-	hand_over(path);
 }
 
 static bool
@@ -188,6 +196,14 @@ symlink_error(const char *target, const char *path)
 	return ASK(&c, F_SYMLINK, f_symlink, slice_of(target), slice_of(path))->r_done.error;
 }
 
+#define WHOLE (OPEN_WRITE | OPEN_CREATE | OPEN_STAGE | OPEN_TRUNCATE)
+
+static uint32_t
+open_error(const char *path, uint32_t how)
+{
+	return ASK(&c, F_OPEN, f_open, how, 0644, slice_of(path))->r_opened.error;
+}
+
 /* Every way to change a file, a folder of it, and what is above; all give the errno `error`. */
 static void
 tries_all(uint32_t error)
@@ -207,6 +223,10 @@ tries_all(uint32_t error)
 	assert_int_equal(remove_error("/top/sub"), error);
 	if (error == 0)
 		return;
+	assert_int_equal(open_error("/top/sub/file", OPEN_WRITE), error);
+	assert_int_equal(open_error("/top/sub/file", OPEN_WRITE | OPEN_TRUNCATE), error);
+	assert_int_equal(open_error("/top/sub/file", OPEN_WRITE | OPEN_STAGE), error);
+	assert_int_equal(open_error("/top/sub/file", WHOLE), error);
 	assert_int_equal(unlink_error("/top/sub/file"), error);
 	assert_int_equal(remove_error("/top"), error);
 }
@@ -329,7 +349,12 @@ lets_no_link_lead_round(void **state)
 	assert_int_equal(rename_error("/free/ready", "/way/held/sub"), EPERM);
 	assert_int_equal(symlink_error("/free", "/free/sub"), 0);
 	make_link("../../free", "way/held/through");
+	assert_int_equal(open_error("/way/held/through/new", OPEN_WRITE | OPEN_CREATE), EPERM);
+	assert_int_equal(open_error("/way/held/through/new", WHOLE), EPERM);
 	make_link("../../free/new", "way/held/new");
+	assert_int_equal(open_error("/way/held/new", OPEN_WRITE | OPEN_CREATE), EPERM);
+	assert_int_equal(open_error("/way/held/new", WHOLE), EPERM);
+	assert_int_equal(open_error("/way/held/true", OPEN_WRITE | OPEN_CREATE), 0);
 	/* The links on a rule's way stay. */
 	assert_int_equal(unlink_error("/alias"), EPERM);
 	assert_int_equal(rename_error("/alias", "/gone"), EPERM);
@@ -734,6 +759,157 @@ wins_races(void **state)
 	assert_int_equal(client_stop(&other), 0);
 }
 
+/* An upload: its staging file. */
+struct upload {
+	char path[64], stage[64];
+	int fd;
+};
+
+static uint32_t
+begin(struct upload *u, const char *path)
+{
+	const uint32_t error = open_error(path, WHOLE);
+
+	if (error)
+		return error;
+	snprintf(u->path, sizeof(u->path), "%s", path);
+	snprintf(u->stage, sizeof(u->stage), "%.*s", SLICE_FMT(c.answer.r_opened.stage));
+	u->fd = c.answer.fd;
+	c.answer.fd = -1;
+	assert_int_equal(write(u->fd, "whole", 5), 5);
+	return 0;
+}
+
+static uint32_t
+end(struct upload *u)
+{
+	const struct message m = {.id = MSG_F_COMMIT,
+				  .fd = u->fd,
+				  .f_commit = {7, COMMIT_SYNC | COMMIT_REPLACE, 0644,
+					       slice_of(u->path), slice_of(u->stage), SLICE("")}};
+	const uint32_t error = client_ask(&c, m)->r_closed.error;
+
+	fd_close(&u->fd);
+	return error;
+}
+
+/* The time of a file is that of its completion, and the first that is complete stays. */
+static void
+seals_what_is_completed(void **state)
+{
+	struct upload one, two;
+	struct stat st;
+
+	(void)state;
+	make_folder("held");
+	make_folder("held/sub");
+	make_folder("free");
+	retain("/held = 30d", NULL);
+	assert_int_equal(begin(&one, "/held/file"), 0);
+	assert_int_equal(begin(&two, "/held/file"), 0);
+	assert_string_not_equal(one.stage, two.stage);
+	assert_int_equal(utime_error("/held/file"), EPERM);
+	assert_int_equal(unlink_error("/held/file"), EBUSY);
+	assert_int_equal(end(&one), 0);
+	assert_int_equal(end(&two), EPERM);
+	assert_true(reads("held/file", "whole"));
+	assert_int_equal(unlink_error("/held/file"), EPERM);
+	/* A part that was made old where nothing is held. */
+	assert_int_equal(begin(&one, "/free/file"), 0);
+	assert_int_equal(utime_error("/free/file"), 0);
+	assert_int_equal(rename_error("/free", "/held/moved"), 0);
+	snprintf(one.path, sizeof(one.path), "/held/moved/file");
+	assert_int_equal(end(&one), 0);
+	assert_int_equal(fstatat(jail, "held/moved/file", &st, 0), 0);
+	assert_true(st.st_mtime > DAY);
+	assert_int_equal(unlink_error("/held/moved/file"), EPERM);
+	/* The folder is moved away, and a link would be in its place. */
+	assert_int_equal(begin(&one, "/held/sub/file"), 0);
+	assert_int_equal(rename_error("/held/sub", "/gone"), 0);
+	assert_int_equal(symlink_error("/gone", "/held/sub"), EPERM);
+	make_link("../gone", "held/sub");
+	assert_int_equal(end(&one), EPERM);
+	assert_false(is_there("gone/file"));
+}
+
+/* One who has the password, and tries all that there is until he is told to stop. */
+struct thief {
+	struct wire worker;
+	atomic_bool stops;
+	unsigned tries;
+};
+
+static void *
+steal(void *arg)
+{
+	static const struct message acts[] = {
+		{.id = MSG_F_UTIME, .fd = -1, .f_utime = {7, 1, 0, SLICE_OF("/held/file")}},
+		{.id = MSG_F_UNLINK, .fd = -1, .f_unlink = {7, SLICE_OF("/held/file")}},
+		{.id = MSG_F_RENAME,
+		 .fd = -1,
+		 .f_rename = {7, 1, SLICE_OF("/held/file"), SLICE_OF("/mine")}},
+		{.id = MSG_F_RENAME,
+		 .fd = -1,
+		 .f_rename = {7, 1, SLICE_OF("/old"), SLICE_OF("/held/file")}},
+		{.id = MSG_F_OPEN,
+		 .fd = -1,
+		 .f_open = {7, OPEN_WRITE | OPEN_TRUNCATE, 0600, SLICE_OF("/held/file")}},
+		{.id = MSG_F_RMDIR, .fd = -1, .f_rmdir = {7, 1, SLICE_OF("/held/file")}},
+		{.id = MSG_F_RENAME,
+		 .fd = -1,
+		 .f_rename = {7, 0, SLICE_OF("/held"), SLICE_OF("/away")}},
+	};
+	struct thief *t = arg;
+	struct message m;
+
+	while (!atomic_load(&t->stops)) {
+		const size_t n = sizeof(acts) / sizeof(acts[0]);
+		/* The agent's end is the other's to tell. */
+		if (wire_send(&t->worker, &acts[t->tries++ % n]) < 0 ||
+		    wire_recv(&t->worker, &m) != 0)
+			break;
+		fd_close(&m.fd);
+	}
+	return NULL;
+}
+
+/* Once an upload is answered, it is there, whatever goes on. */
+static void
+loses_no_upload_to_a_thief(void **state)
+{
+	/* Its thread is there for longer than this where a check fails. */
+	static struct thief thief;
+	unsigned published = 0;
+	struct upload u;
+	struct stat st;
+	pthread_t thread;
+
+	(void)state;
+	make_folder("held");
+	retain("/held = 30d", NULL);
+	client_channel(&c, &thief.worker);
+	atomic_store(&thief.stops, false);
+	assert_int_equal(pthread_create(&thread, NULL, steal, &thief), 0);
+	for (int i = 0; published < 50 && i < 20000; i++) {
+		make_file("old", "old", OLD);
+		if (i % 2)
+			make_file("held/file", "expired", OLD);
+		/* He may be in the way of the upload, but not of one that was answered. */
+		if (begin(&u, "/held/file") == 0 && end(&u) == 0) {
+			usleep(500);
+			assert_true(reads("held/file", "whole"));
+			assert_int_equal(fstatat(jail, "held/file", &st, 0), 0);
+			assert_true(st.st_mtime > DAY);
+			published++;
+		}
+		unlinkat(jail, "held/file", 0);
+	}
+	atomic_store(&thief.stops, true);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	wire_deinit(&thief.worker);
+	assert_true(thief.tries > 0 && published == 50);
+}
+
 int
 run_keeping(const struct client_identity *identity)
 {
@@ -745,6 +921,7 @@ run_keeping(const struct client_identity *identity)
 		TEST(tells_what_it_changes),    TEST(keeps_versions),
 		TEST(holds_versions_too),       TEST(removes_what_seems_empty),
 		TEST(sweeps_old_parts),         TEST(wins_races),
+		TEST(seals_what_is_completed),  TEST(loses_no_upload_to_a_thief),
 	};
 
 	who = *identity;
