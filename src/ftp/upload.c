@@ -47,7 +47,8 @@ give_back(struct ftp_session *s, const char *path, const char *stage, int fd, bo
 		.f_keep = {.discard = discard, .path = slice_of(path), .stage = slice_of(stage)}};
 
 	if (fd < 0 || !stage || !*stage) {
-		fd_close(&fd);
+		if (fd >= 0)
+			s->world->close(s, fd);
 		return false;
 	}
 	if (s->closing)
@@ -352,7 +353,9 @@ end_at_once(struct ftp_session *s)
 {
 	struct transfer *t = s->transfer;
 
-	fd_close(&t->result.fd);
+	if (t->result.fd >= 0)
+		s->world->close(s, t->result.fd);
+	t->result.fd = -1;
 	transfer_log(s, &t->result, t->publishes, 0);
 	if (!s->closing)
 		reply_verdict(s, 0);

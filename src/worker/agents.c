@@ -205,7 +205,7 @@ keep(struct session *s, const char *path, struct message *m)
 	agent_tell(s, &out);
 }
 
-/* Counts what the answer has changed; none came where m is NULL. */
+/* Counts what the answer has changed. */
 static void
 count(const struct request *r, const struct message *m, bool is_sure)
 {
@@ -266,7 +266,8 @@ give_error(struct agents *as, struct request *r, int error)
 {
 	struct message m = {.id = MSG_R_DONE, .fd = -1, .r_done = {.error = (uint32_t)error}};
 
-	count(r, NULL, !r->changes);
+	if (r->changes)
+		account_unsure(r->account);
 	give_answer(as, r, &m);
 }
 
@@ -471,10 +472,8 @@ send_question(struct session *s, struct message *m, bool told, uint32_t scan)
 	return 0;
 }
 
-/* The descriptor has left: closing it is the last that this worker does with the file, which may be
- * where closing hangs. */
-static void
-let_go(struct session *s, int *fd)
+void
+agent_let_go(struct session *s, int *fd)
 {
 	if (s->result.may_hang)
 		pool_close(s->worker->pool, fd);
@@ -486,7 +485,7 @@ agent_ask(struct session *s, struct message *m)
 {
 	int r = CHECK(s->request == 0) ? send_question(s, m, false, 0) : -EIO;
 
-	let_go(s, &m->fd);
+	agent_let_go(s, &m->fd);
 	if (r < 0)
 		session_due(s, DUE_ANSWER, r);
 }
@@ -496,7 +495,7 @@ agent_tell(struct session *s, struct message *m)
 {
 	int r = send_question(s, m, true, 0);
 
-	let_go(s, &m->fd);
+	agent_let_go(s, &m->fd);
 	if (r < 0 && questions[m->id].changes)
 		account_unsure(s->quota.account);
 }

@@ -72,6 +72,8 @@ void agent_of_session(struct session *s, struct agent *a);
 void agent_ask(struct session *s, struct message *m);
 /* The same where the answer goes to nobody; what it changes still counts for the quota. */
 void agent_tell(struct session *s, struct message *m);
+/* Closes a file that an agent has opened for an upload, which may be where closing hangs. */
+void agent_let_go(struct session *s, int *fd);
 /* Has the files of the session's user counted for the ledger's question `scan`; the answer goes to
  * quota_scanned().  0 or a negative errno. */
 int agent_count(struct session *s, uint32_t scan);

@@ -494,7 +494,8 @@ wind_up(struct pump *p)
 		p->result.size = file_size(p->file);
 		p->result.grown = (int64_t)(p->result.size - p->size_before);
 		p->result.sure = true;
-		p->result.may_hang = p->file->class == FILE_REMOTE;
+		p->result.may_hang = p->file->class == FILE_REMOTE ||
+				     p->result.size > FILE_FREED_AT_ONCE;
 		pump_receive_digest(p);
 		p->result.fd = file_take(&p->file);
 		tell(p);

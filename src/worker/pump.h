@@ -63,7 +63,7 @@ struct pump_result {
 	int fd;
 	uint64_t size;
 	int64_t grown;
-	bool sure, may_hang;    /* may_hang: even close() of it may */
+	bool sure, may_hang;    /* may_hang: even close() of it may, or takes its time */
 	char digest[HASH_TEXT]; /* "crc32:9ae0daaf", or empty */
 };
 

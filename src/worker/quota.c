@@ -120,25 +120,36 @@ find(struct ledger *l, uint32_t id)
 void
 quota_lose(struct ledger *l)
 {
+	struct question *q = LIST_FIRST(&l->questions), *next;
 	struct session *s;
-	struct question *q;
 
+	LIST_INIT(&l->questions);
 	TAILQ_FOREACH (s, &l->worker->sessions, link) {
 		struct session_quota *own = &s->quota;
 		own->lost = own->lost || own->held_bytes || own->held_files;
 		own->held_bytes = own->held_files = 0;
 	}
-	while ((q = LIST_FIRST(&l->questions)))
-		answer(q, -EIO, NULL, 0);
+	for (; q; q = next) {
+		const struct question was = *q;
+		next = LIST_NEXT(q, link);
+		account_put(&q->account);
+		free(q);
+		if (was.session)
+			deliver(was.session, was.kind, -EIO, NULL, 0);
+	}
 }
 
 void
 quota_drop_all(struct ledger *l)
 {
-	struct question *q;
+	struct question *q, *next;
 
-	while ((q = LIST_FIRST(&l->questions)))
-		drop(q);
+	for (q = LIST_FIRST(&l->questions); q; q = next) {
+		next = LIST_NEXT(q, link);
+		account_put(&q->account);
+		free(q);
+	}
+	LIST_INIT(&l->questions);
 }
 
 static void

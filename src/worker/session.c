@@ -21,8 +21,9 @@
 static void
 do_answer(struct session *s)
 {
-	struct message m = {.id = MSG_R_DONE, .fd = -1, .r_done = {0, (uint32_t)-s->due_error}};
+	struct message m = {.id = MSG_R_DONE, .fd = -1};
 
+	m.r_done.error = (uint32_t)-s->due_error;
 	ftp_session_answered(&s->ftp, &m);
 }
 

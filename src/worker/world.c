@@ -120,6 +120,12 @@ world_tell(struct ftp_session *ftp, struct message *m)
 }
 
 static void
+world_close(struct ftp_session *ftp, int fd)
+{
+	agent_let_go(session_of(ftp), &fd);
+}
+
+static void
 world_reserve(struct ftp_session *ftp, uint64_t bytes, uint64_t least, bool new_file, bool replaces)
 {
 	struct session *s = session_of(ftp);
@@ -409,6 +415,7 @@ const struct ftp_world session_world = {
 	.required = world_required,
 	.ask = world_ask,
 	.tell = world_tell,
+	.close = world_close,
 	.reserve = world_reserve,
 	.release = world_release,
 	.ask_quota = world_ask_quota,

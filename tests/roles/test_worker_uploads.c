@@ -464,6 +464,10 @@ a_count_comes_first(void **state)
 					    .fd = -1,
 					    .r_usage = {m.f_usage.id, EACCES, 0, 0}});
 	assert_true(hear(&ledger, MSG_Q_SCANNED).q_scanned.error != 0);
+	/* One that does not answer. */
+	tell(&ledger, (struct message){.id = MSG_Q_SCAN, .fd = -1, .q_scan = {id}});
+	hear(&world.agent, MSG_F_USAGE);
+	assert_true(hear(&ledger, MSG_Q_SCANNED).q_scanned.error != 0);
 	tell(&ledger,
 	     (struct message){.id = MSG_Q_RESERVED, .fd = -1, .q_reserved = {id, 0, 1 << 20}});
 	assert_int_equal(reply_code(c), 150);

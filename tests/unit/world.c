@@ -232,6 +232,13 @@ w_tell(struct ftp_session *s, struct message *m)
 }
 
 static void
+w_close(struct ftp_session *s, int fd)
+{
+	(void)s;
+	fd_close(&fd);
+}
+
+static void
 ask_login(struct world *w, enum word_source source, struct slice user)
 {
 	w->login = true;
@@ -427,6 +434,7 @@ static const struct ftp_world world_ops = {
 	.required = w_required,
 	.ask = w_ask,
 	.tell = w_tell,
+	.close = w_close,
 	.login = w_login,
 	.login_certified = w_login_certified,
 	.login_answer = w_login_answer,

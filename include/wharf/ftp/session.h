@@ -177,6 +177,9 @@ struct ftp_world {
 	void (*ask)(struct ftp_session *s, struct message *m);
 	/* The same where nobody waits for the answer, also in a session that ends. */
 	void (*tell)(struct ftp_session *s, struct message *m);
+	/* Closes a file that the agent has opened: even that may take its time where a file system
+	 * hangs. */
+	void (*close)(struct ftp_session *s, int fd);
 
 	/*
 	 * Tries one source.  secret.p is NULL when the source shall ask for it itself (PAM).
