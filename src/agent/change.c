@@ -44,6 +44,32 @@ place_deinit(struct place *p)
 	fd_close(&p->folder);
 }
 
+/*
+ * With durability = sync a new name is on disk when it is told of, as that of an upload is: a file
+ * that is whole under a temporary name is of no use to who waits for the other, nor is one in a
+ * folder that is gone.  A folder that the user may not read can't be synced.  0 or a negative
+ * errno.
+ */
+static int
+sync_name(struct agent *agent, const struct place *p)
+{
+	if (agent->settings.durability != WORD_durability_sync)
+		return 0;
+	int fd = jail_open_at(p->folder, ".", O_RDONLY | O_DIRECTORY, 0);
+	int r = fd >= 0 ? syncs_folder(&agent->syncs, fd) : fd == -EACCES ? 0 : fd;
+	fd_close(&fd);
+	return r;
+}
+
+static bool
+is_same_folder(const struct place *a, const struct place *b)
+{
+	struct stat x, y;
+
+	return fstat(a->folder, &x) == 0 && fstat(b->folder, &y) == 0 && x.st_ino == y.st_ino &&
+	       x.st_dev == y.st_dev;
+}
+
 int
 do_mkdir(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
 {
@@ -55,6 +81,8 @@ do_mkdir(struct agent *agent, const struct message *in, struct message *out, str
 	if (r < 0)
 		return r;
 	r = mkdirat(p.folder, p.name, in->f_mkdir.mode & 0777) < 0 ? -errno : 0;
+	if (r == 0)
+		r = sync_name(agent, &p);
 	place_deinit(&p);
 	return r;
 }
@@ -232,6 +260,10 @@ do_rename(struct agent *agent, const struct message *in, struct message *out, st
 		int hold = hold_take(agent);
 		r = rename_place(agent, &from, &to, in->f_rename.replace != 0, &change);
 		hold_release(agent, &hold);
+		if (r == 0)
+			r = sync_name(agent, &to);
+		if (r == 0 && !is_same_folder(&from, &to))
+			r = sync_name(agent, &from);
 		place_deinit(&to);
 	}
 	place_deinit(&from);

@@ -160,13 +160,21 @@ remove_name(struct walk *w, const char *name)
 	return r == -ENOENT ? 0 : r;
 }
 
+/* What was kept of replaced files does not go with the folder, or whoever has the password would
+ * have a way to it. */
+static bool
+is_kept(const struct agent *agent, struct slice name)
+{
+	return agent->settings.versions > 0 && slice_equal(name, SLICE(VERSION_FOLDER));
+}
+
 /* Removes one name, or goes down into it. */
 static int
 remove_item(struct walk *w, const struct folder_item *item)
 {
 	int part = -1, r = -EISDIR;
 
-	if (agent_hides(w->agent, item->name))
+	if (agent_hides(w->agent, item->name) || is_kept(w->agent, item->name))
 		return -ENOTEMPTY;
 	if (part_is_name(item->name)) {
 		part = part_open_idle(w->folder.fd, item->name.p);

@@ -573,7 +573,7 @@ holds_versions_too(void **state)
 	assert_true(reads(paths[1], "1"));
 }
 
-/* A folder in which a client sees nothing can be removed. */
+/* A folder in which a client sees nothing can be removed, but not what was kept there. */
 static void
 removes_what_seems_empty(void **state)
 {
@@ -583,22 +583,30 @@ removes_what_seems_empty(void **state)
 	make_folder("folder");
 	make_file("folder/f", "0", 0);
 	make_file("new", "1", 0);
-	make_file("folder/" PART, "part", 0);
 	assert_int_equal(rename_error("/new", "/folder/f"), 0);
-	assert_int_equal(ASK(&c, F_RMDIR, f_rmdir, 0, SLICE("/folder"))->r_done.error, ENOTEMPTY);
-	assert_true(is_there("folder/" PART));
 	assert_int_equal(unlink_error("/folder/f"), 0);
+	for (uint8_t recursive = 0; recursive < 2; recursive++)
+		assert_int_equal(
+			ASK(&c, F_RMDIR, f_rmdir, recursive, SLICE("/folder"))->r_done.error,
+			ENOTEMPTY);
+	assert_true(is_there("folder/.wharfd-versions/f"));
+	make_folder("parts");
+	make_file("parts/f", "0", 0);
+	make_file("parts/" PART, "part", 0);
+	assert_int_equal(ASK(&c, F_RMDIR, f_rmdir, 0, SLICE("/parts"))->r_done.error, ENOTEMPTY);
+	assert_true(is_there("parts/" PART));
+	assert_int_equal(unlink_error("/parts/f"), 0);
 	/* Not while an upload goes on in there. */
-	int fd = openat(jail, "folder/" PART, O_RDWR | O_CLOEXEC);
+	int fd = openat(jail, "parts/" PART, O_RDWR | O_CLOEXEC);
 	struct flock range = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	assert_int_equal(fcntl(fd, F_OFD_SETLK, &range), 0);
-	assert_int_equal(ASK(&c, F_RMDIR, f_rmdir, 0, SLICE("/folder"))->r_done.error, EBUSY);
-	assert_true(is_there("folder/" PART));
+	assert_int_equal(ASK(&c, F_RMDIR, f_rmdir, 0, SLICE("/parts"))->r_done.error, EBUSY);
+	assert_true(is_there("parts/" PART));
 	close(fd);
 	const struct r_usage before = usage();
-	assert_int_equal(ASK(&c, F_RMDIR, f_rmdir, 0, SLICE("/folder"))->r_done.error, 0);
+	assert_int_equal(ASK(&c, F_RMDIR, f_rmdir, 0, SLICE("/parts"))->r_done.error, 0);
 	told_since(&before);
-	assert_false(is_there("folder"));
+	assert_false(is_there("parts"));
 }
 
 /* Waits for what the agent tells its monitor. */
