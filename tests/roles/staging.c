@@ -441,6 +441,21 @@ keeps_a_digest_while_it_is_true(void **state)
 	assert_int_equal(end_as(&p, COMMIT_REPLACE, 0644, "crc32:1 size=9"), EINVAL);
 }
 
+/* The longest that a worker computes. */
+static void
+keeps_long_digests(void **state)
+{
+	struct part p;
+	char digest[160];
+
+	(void)state;
+	snprintf(digest, sizeof(digest), "blake2b:%0128d", 7);
+	assert_int_equal(begin(&p, "/file", WHOLE), 0);
+	put(&p, "123456789");
+	assert_int_equal(end_as(&p, 0, 0644, digest), 0);
+	tells_digest("/file", digest);
+}
+
 static uint64_t
 size_of(const char *path, uint8_t part, uint32_t error)
 {
@@ -868,6 +883,7 @@ run_staging(const struct client_identity *identity)
 		TEST(goes_on_with_a_file),
 		TEST(hands_down_what_the_file_had),
 		TEST(keeps_a_digest_while_it_is_true),
+		TEST(keeps_long_digests),
 		TEST(speaks_of_the_part),
 		TEST(chooses_names_that_are_staged),
 		TEST(refuses_what_an_upload_may_not),
