@@ -132,7 +132,13 @@ def descriptors(mode):
         for pid in d.processes("wharfd-worker"):
             for fd in os.listdir("/proc/%d/fd" % pid):
                 target = os.readlink("/proc/%d/fd/%s" % (pid, fd))
-                check(not target.startswith("/") or target in ("/dev/null", d.log_path), "the worker holds", target)
+                # The journal's spool is all that it may write to, besides the log and what it is handed.
+                may = ("/dev/null", d.log_path, os.path.join(d.state, "spool"))
+                check(not target.startswith("/") or target in may, "the worker holds", target)
+                if target == may[2]:
+                    with open("/proc/%d/fdinfo/%s" % (pid, fd)) as info:
+                        flags = int(re.search(r"flags:\s*(\d+)", info.read()).group(1), 8)
+                    check(flags & os.O_ACCMODE == os.O_WRONLY and flags & os.O_APPEND, "the spool's flags", oct(flags))
 
 
 @case("E05", "/proc and /sys are not served")
