@@ -223,8 +223,8 @@ def truncated(mode):
                 # The same with its end is whole, so that it was the end that was missed.
                 f.put("t", data)
                 check(content(d, "t") == data)
-        ends = [t["end"] for t in d.transfers() if t["path"] == "/t"]
-        check(ends.count("complete") == 2 and len(ends) == 2 + 4 * len(points), ends)
+        ends = [t["verdict"] for t in d.transfers() if t["path"] == "/t"]
+        check(ends.count("close-notify") == 2 and len(ends) == 2 + 4 * len(points), ends)
 
 
 @case("B05a", "where tls_require_close_notify = no, FIN ends an upload, and RST still does not")
