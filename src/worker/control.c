@@ -141,6 +141,18 @@ discard(struct session *s)
 		session_close(s);
 }
 
+bool
+control_is_lost(const struct session *s)
+{
+	char byte;
+
+	/* What still waits may be QUIT. */
+	if (s->input_ended)
+		return s->ftp.queue.len == s->ftp.queue_at;
+	ssize_t n = recv(s->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 void
 control_take(struct session *s, struct slice bytes)
 {

@@ -14,6 +14,8 @@ void control_read(struct session *s);
 /* Bytes of the client in clear: plaintext of TLS, or as the socket had them.  They are wiped, for
  * a password may be in them. */
 void control_take(struct session *s, struct slice bytes);
+/* Whether the client has closed its end, or is gone, and no command of it waits. */
+bool control_is_lost(const struct session *s);
 /* Whether a client that reads no replies has left so many that none are made for it. */
 bool control_is_full(const struct session *s);
 /* Sends what is there to send. */

@@ -207,6 +207,9 @@ on_transferred(void *owner, const struct pump_result *result)
 	bool uploads = s->pump->plan.kind == TRANSFER_RECEIVE;
 	s->pump = NULL;
 	s->result = *result;
+	/* A client that has died ends both connections alike; TLS would have told. */
+	if (uploads && result->end == TRANSFER_COMPLETE && !result->protected && control_is_lost(s))
+		s->result.end = TRANSFER_CONTROL_LOST;
 	if (uploads)
 		quota_settle(s, result->grown, result->sure);
 	if (s->port)
