@@ -135,6 +135,8 @@ make(struct upload *u)
 	sweep_expect(u->agent);
 	u->fd = stage_make(u->agent, u->place.folder, u->stage);
 	if (u->fd == -EEXIST || u->fd == -EBUSY) {
+		/* Who has taken the new one counts when it goes, not that it came. */
+		u->change.files += u->fd == -EBUSY;
 		int r = stage_random_name(u->stage);
 		if (r < 0)
 			return r;
@@ -246,7 +248,10 @@ open_staged(struct agent *agent, const struct f_open *f, struct r_opened *out, s
 	if (r == IN_PLACE) {
 		LOG(INFO, "an upload is written in place", LOG_BYTES("path", f->path),
 		    LOG_STR("why", u.why));
-		return open_in_place(agent, f, out);
+		r = open_in_place(agent, f, out);
+		out->bytes += u.change.bytes;
+		out->files += u.change.files;
+		return r;
 	}
 	/* Also of what failed half-way. */
 	out->bytes = u.change.bytes;
