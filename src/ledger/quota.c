@@ -49,7 +49,8 @@ struct quota_user {
 	uint64_t bytes, files;
 	bool known;
 	bool unsure;
-	bool opened; /* the row on disk says that it is open */
+	bool doubtful; /* others had sessions while the files were counted */
+	bool opened;   /* the row on disk says that it is open */
 	bool dirty, saving;
 	int64_t scanned;
 	uint64_t lost_bytes, lost_files; /* reserved by whom nobody can ask any more */
@@ -206,6 +207,17 @@ uploads(const struct quota_user *u)
 	return false;
 }
 
+static unsigned
+sessions(const struct quota_user *u)
+{
+	const struct share *s;
+	unsigned n = 0;
+
+	LL_FOREACH(u->shares, s)
+	n += s->sessions;
+	return n;
+}
+
 static bool
 is_idle(const struct quota_user *u)
 {
@@ -222,7 +234,7 @@ fill_row(const struct quota_user *u, struct quota_row *row)
 				  .reserved_bytes = r.bytes,
 				  .reserved_files = r.files,
 				  .scanned = u->known ? u->scanned : 0,
-				  .open = !is_idle(u) || u->unsure};
+				  .open = !is_idle(u) || u->unsure || u->doubtful};
 }
 
 /* Before the first change: from now on the row on disk does not claim to be right. */
@@ -323,10 +335,16 @@ id_of(const struct question *w)
 	return w->is_ask ? w->ask.id : w->reserve.id;
 }
 
+/*
+ * What a session does while another one's agent counts, it may tell later: only who is alone gets a
+ * number that is right for sure.
+ */
 static bool
 must_scan(const struct quota_user *u)
 {
-	return !u->known || (u->unsure && !uploads(u));
+	if (!u->known)
+		return true;
+	return (u->unsure || (u->doubtful && sessions(u) == 1)) && !uploads(u);
 }
 
 static void
@@ -422,6 +440,7 @@ take_scanned(struct quotas *q, uint64_t peer, const struct q_scanned *m, int64_t
 	u->files = add(m->files, u->added_files);
 	u->known = true;
 	u->unsure = u->changed;
+	u->doubtful = sessions(u) > 1;
 	u->scanned = now;
 	u->scanned_by = peer;
 	u->lost_bytes = u->lost_files = 0;
@@ -636,7 +655,7 @@ quotas_saved(struct quotas *q)
 	HASH_ITER (hh, q->users, u, next) {
 		if (u->saving) {
 			u->saving = u->dirty = false;
-			u->opened = !is_idle(u) || u->unsure;
+			u->opened = !is_idle(u) || u->unsure || u->doubtful;
 		}
 		if (!u->dirty && is_idle(u))
 			free_user(q, u);
