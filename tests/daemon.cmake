@@ -44,13 +44,23 @@ if(FUSE_FOUND)
 endif()
 foreach(mode root user)
 	wharf_test(${mode} fault 300 fault/fault.py ${mode})
+	wharf_test(thief.${mode} attack 300 attack/thief.py ${mode})
 endforeach()
+# Uploads: what befalls them, and whether their count is right.
+wharf_test(uploads fault 300 fault/uploads.py root)
+wharf_test(quota fault 300 fault/quota.py root)
 
 # What does not get better by sanitizers: large trees, figures, pages.
 if(NOT WHARF_SANITIZE)
 	foreach(tree website archive backup)
 		wharf_test(${tree} client 900 client/trees.py ${tree})
 		set_tests_properties(client.${tree} PROPERTIES RUN_SERIAL ON)
+	endforeach()
+	# Copies of whole disks.
+	wharf_test(power fault 300 fault/power.py root)
+	# Uploads that are cut, and a reader who sees none of it.
+	foreach(part clients web)
+		wharf_test(resume.${part} client 300 client/resume.py ${part})
 	endforeach()
 	# Real clients over TLS.
 	foreach(part matrix mirror sizes)

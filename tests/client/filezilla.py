@@ -5,7 +5,8 @@
 
 Each way is one run of the program.  It connects to a site and lists it; then Ctrl+P (by xdotool) starts the queue that it
 found in its queue.sqlite3: dozens or hundreds of small files up and down, by two to ten connections at once, a large one
-each way, and an upload and a download of which a part is there.  When the queue is done it ends by itself.
+each way, and an upload and a download of which a part is there.  When the queue is done it ends by itself.  Once more it
+has one upload, during which its connections break twice: it comes back by itself and goes on.
 
 tls_reuse is on, and FileZilla has it written down that this server resumes sessions: so each end refuses a data
 connection whose TLS session is a fresh one."""
@@ -16,10 +17,12 @@ import os
 import random
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from xml.sax.saxutils import escape
@@ -28,6 +31,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 import certificates  # noqa: E402
 import wharf  # noqa: E402
 from cases import check, until  # noqa: E402
+from ftp import reset  # noqa: E402
+from uploads import length, parts  # noqa: E402
 
 MODE = "root" if os.geteuid() == 0 else "user"
 # TLS, its version, how data connections come to be and how many at once, and how many small files go each way.
@@ -80,10 +85,10 @@ class Transfer:
 class FileZilla:
     """One run of it, with a home of its own."""
 
-    def __init__(self, home, screen, d, way, transfers):
+    def __init__(self, home, screen, d, way, transfers, port=None):
         self.home, self.user, self.transfers = home, d.users[0], transfers
         self.kind, version, self.mode, self.connections, _ = way
-        self.port = d.tls_port if self.kind == "implicit" else d.port
+        self.port = port or (d.tls_port if self.kind == "implicit" else d.port)
         self.folder = os.path.join(home, ".config/filezilla")
         os.makedirs(self.folder)
         self._settings()
@@ -105,7 +110,7 @@ class FileZilla:
     def _settings(self):
         settings = {"Greeting version": "99.0.0", "Logging file": os.path.join(self.home, "log"),
                     "Logging filesize limit": 0, "Number of Transfers": self.connections, "Timeout": 20,
-                    "Reconnect count": 0, "Prompt password save": 1, "Queue completion action": CLOSE,
+                    "Reconnect count": 5, "Reconnect delay": 1, "Prompt password save": 1, "Queue completion action": CLOSE,
                     "Use Pasv mode": int(self.mode == "passive"), "Allow transfermode fallback": 0, "Prevent idle sleep": 0,
                     # What it draws costs it more than what it transfers.
                     "Show message log": 0, "Show queue": 0, "Show Tree Local": 0, "Show Tree Remote": 0}
@@ -165,7 +170,8 @@ class FileZilla:
         subprocess.run(["xdotool", "windowfocus", "--sync", windows[0], "key", "--clearmodifiers", key], env=self.env,
                        check=True)
 
-    def run(self):
+    def run(self, during=lambda: None):
+        """during: what is done while it transfers."""
         with open(os.path.join(self.home, "output"), "wb") as f:
             process = subprocess.Popen(["filezilla", "--site=0/wharf"], env=self.env, cwd=self.home,
                                        stdin=subprocess.DEVNULL, stdout=f, stderr=f, start_new_session=True)
@@ -173,6 +179,7 @@ class FileZilla:
             until(lambda: 'Directory listing of "/" successful' in self.log(), 30, "the listing of the site")
             self.press("ctrl+p")
             until(lambda: "Status: Starting " in self.log(), 30, "the first transfer of the queue")
+            during()
             check(process.wait(90) == 0, "FileZilla ended with", process.returncode)
         except BaseException:
             print("--- FileZilla's log ends with\n%s---" % self.log()[-4000:], file=sys.stderr)
@@ -250,19 +257,86 @@ def drive(screen, way):
         return judge(d, filezilla, way[1])
 
 
+class Way(threading.Thread):
+    """A way to the server's control port, which breaks for all who are on it when it is told to."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.to, self.ends = port, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+
+    def run(self):
+        while True:
+            try:
+                one, _ = self.listener.accept()
+            except OSError:
+                return
+            other = socket.create_connection(("127.0.0.1", self.to))
+            self.ends += [one, other]
+            for source, sink in ((one, other), (other, one)):
+                threading.Thread(target=self._carry, args=(source, sink), daemon=True).start()
+
+    @staticmethod
+    def _carry(source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def cut(self):
+        ends, self.ends = self.ends, []
+        for end in ends:
+            # Who waits for its bytes would keep it open.
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RD)
+            reset(end)
+
+
+def drive_cut(screen):
+    """An upload that is cut twice: what FileZilla did then, and whether the file came to be what it should."""
+    size = 24 * MIB
+    user = wharf.User("alice", "wonderland")
+    with tempfile.TemporaryDirectory(prefix="wharf-filezilla-", dir=wharf.PLACE) as home, \
+            wharf.Daemon(MODE, users=[user], tls=True, conf="tls_reuse = on\nrequire_tls = all", ports=120,
+                         blocks='user "alice" {\n\tupload_rate = 12M\n}') as d:
+        way = Way(d.port)
+        way.start()
+        local = os.path.join(home, "large")
+        with open(local, "wb") as f:
+            f.write(random.Random(17).randbytes(size))
+        filezilla = FileZilla(home, screen, d, ("explicit", "1.3", "passive", 1, 0),
+                              [Transfer(local, "/large", False, size)], way.port)
+
+        def during():
+            for least in (size // 4, size // 2):
+                until(lambda: sum(length(path) for path in parts(d.root())) >= least, 30, "%d bytes" % least)
+                check(not os.path.exists(d.path("large")), "half a file is seen")
+                way.cut()
+        filezilla.run(during)
+        way.listener.close()
+        check(filecmp.cmp(local, d.path("large"), shallow=False), "the file differs")
+        uploads = [(t["command"], int(t["bytes"]), t["verdict"]) for t in d.transfers() if t["what"] == "upload"]
+        check(len(uploads) == 3 and uploads[-1][2] == "close-notify", uploads)
+        return ", ".join("%s of %d bytes (%s)" % u for u in uploads)
+
+
 def main():
     failed = 0
     with display() as screen:
-        for way in WAYS:
-            name, begin = "%s TLS %s, %s, %d connections" % way[:4], time.monotonic()
+        for way in WAYS + ("cut",):
+            begin = time.monotonic()
+            name = "an upload that is cut" if way == "cut" else "%s TLS %s, %s, %d connections" % way[:4]
             try:
-                count = drive(screen, way)
-                print("%s: ok, %d transfers, all resumed, %.1f s" % (name, count, time.monotonic() - begin), flush=True)
+                what = drive_cut(screen) if way == "cut" else "%d transfers, all of resumed sessions" % drive(screen, way)
+                print("%s: ok, %s, %.1f s" % (name, what, time.monotonic() - begin), flush=True)
             except Exception:
                 traceback.print_exc()
                 print("%s: FAILED" % name, flush=True)
                 failed += 1
-    print("%d ways, %d failed" % (len(WAYS), failed))
+    print("%d ways, %d failed" % (len(WAYS) + 1, failed))
     sys.exit(failed > 0)
 
 

@@ -21,6 +21,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 import wharf  # noqa: E402
 from cases import until  # noqa: E402
 from clients import ALL, CACHE, files_of  # noqa: E402
+from uploads import length, parts  # noqa: E402
 
 MODE = "root" if os.geteuid() == 0 else "user"
 MIB = 1 << 20
@@ -200,10 +201,10 @@ def archive():
     job.end()
 
 
-def interrupted(process, path, least):
-    """Kills the client as soon as the file is so long; the client must not have been faster."""
+def interrupted(process, size, least):
+    """Kills the client as soon as there is so much; the client must not have been faster."""
     try:
-        until(lambda: process.poll() is not None or (os.path.exists(path) and os.path.getsize(path) >= least), 60)
+        until(lambda: process.poll() is not None or size() >= least, 60)
     finally:
         process.kill()
         process.wait()
@@ -222,21 +223,25 @@ def backup():
                       place=place) as d:
         there = d.path("backup.tar")
 
+        def staged():
+            """The bytes of the upload that is not published yet."""
+            return sum(length(path) for path in parts(d.root()))
+
         def settled():
             """The server has seen the end of the interrupted session."""
             size = [-1]
 
             def same():
-                now = os.path.getsize(there)
+                now = staged()
                 still, size[0] = now == size[0], now
                 return still
             until(lambda: (time.sleep(0.15), same())[1], 10)
 
         def drop(client):
-            interrupted(client.put_file(tar, "backup.tar"), there, 200 * MIB)
+            interrupted(client.put_file(tar, "backup.tar"), staged, 200 * MIB)
             settled()
-            part = os.path.getsize(there)
-            if not 0 < part < whole:
+            part = staged()
+            if os.path.exists(there) or not 0 < part < whole:
                 raise Failed("was not interrupted: %d of %d bytes are there" % (part, whole))
             job.finish(client.resume_put(tar, "backup.tar"))
             same_files(tar, there)
@@ -244,7 +249,7 @@ def backup():
         def fetch(client):
             to = os.path.join(job.work, "restored.tar")
             try:
-                interrupted(client.get_file("stored.tar", to), to, 200 * MIB)
+                interrupted(client.get_file("stored.tar", to), lambda: length(to), 200 * MIB)
                 part = os.path.getsize(to)
                 if not 0 < part < whole:
                     raise Failed("was not interrupted: %d of %d bytes came" % (part, whole))
@@ -258,8 +263,9 @@ def backup():
         # Not ncftp: it sends REST, and then a large file from its first byte.
         for name in chosen(("curl", "lftp", "ftplib", "Net::FTP", "basic-ftp")):
             job.attempt(name, "1 GiB up, interrupted, resumed", job.client(d, name), drop)
-            if os.path.exists(there):
-                os.unlink(there)
+            for path in [there, *parts(d.root())]:
+                if os.path.exists(path):
+                    os.unlink(path)
         shutil.copy(tar, d.path("stored.tar"))
         os.chmod(d.path("stored.tar"), 0o644)
         for name in chosen(("curl", "lftp", "tnftp", "wget", "aria2", "ftplib", "Net::FTP", "basic-ftp")):

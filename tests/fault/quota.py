@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The wharfd authors
+
+"""Quotas to the byte: many sessions on two workers, near the limit, with uploads that break off, deletions, renames over
+other files, overwriting and appending; and whatever is killed."""
+
+import os
+import random
+import signal
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
+import wharf  # noqa: E402
+from cases import case, check, main, until  # noqa: E402
+from ftp import reset  # noqa: E402
+from uploads import GONE, Stopped, agrees, content, parts, slurp, tally, usage  # noqa: E402
+
+BYTES, FILES = 9 << 20, 1300
+SESSIONS = 50
+
+
+def daemon(more="", bytes=BYTES, files=FILES, **how):
+    how.setdefault("conf", "workers = 2\nmax_sessions = 120\nmax_sessions_per_address = 120\nlog_level = info")
+    return wharf.Daemon("root", users=[wharf.User("alice", "pw")], ports=240, blocks='user "alice" {\n\tquota_bytes = %d\n'
+                        '\tquota_files = %d\n\tmax_sessions_per_user = 200\n%s}' % (bytes, files, more), **how)
+
+
+class Session:
+    """One that does what comes: each call is one upload or change, and may end with a new connection."""
+
+    def __init__(self, d, seed):
+        self.d, self.chance, self.f = d, random.Random(seed), None
+        self.refused = self.done = self.cut = 0
+
+    def login(self):
+        if self.f is None:
+            self.f = self.d.login(timeout=30)
+        return self.f
+
+    def name(self):
+        return "d%d/f%d" % (self.chance.randrange(10), self.chance.randrange(200))
+
+    def data(self):
+        return bytes(self.chance.choice((0, 1, 100, 3000, 10000, 10000, 40000)))
+
+    def judge(self, r):
+        check(r.code in (226, 250, 552, 452, 550, 450, 553, 350, 200), r)
+        self.done += r.code in (226, 250)
+        self.refused += r.code in (552, 452)
+        return r
+
+    def put(self):
+        self.judge(self.f.write("STOR " + self.name(), self.data()))
+
+    def append(self):
+        self.judge(self.f.write("APPE " + self.name(), self.data()))
+
+    def copy(self):
+        self.judge(self.f.cmd("SITE COPY %s %s" % (self.name(), self.name())))
+
+    def delete(self):
+        self.judge(self.f.cmd("DELE " + self.name()))
+
+    def rename(self):
+        if self.judge(self.f.cmd("RNFR " + self.name())).code == 350:
+            self.judge(self.f.cmd("RNTO " + self.name()))
+
+    def abort(self):
+        """An upload that breaks off, in one of the ways there are."""
+        sock, r = self.f.open("STOR " + self.name())
+        if sock is None:
+            self.judge(r)
+            return
+        try:
+            sock.sendall(self.data())
+        except OSError:
+            pass
+        self.cut += 1
+        way = self.chance.randrange(4)
+        if way == 0:
+            reset(sock)
+            check(self.f.reply().code in (426, 451, 552, 226))
+        elif way == 1:
+            self.f.raw(b"ABOR\r\n")
+            check(self.f.reply().code in (426, 451, 552, 226))
+            check(self.f.reply().code in (225, 226))
+            sock.close()
+        else:
+            if way == 2:
+                reset(self.f.sock)
+            self.f.close()
+            sock.close()
+            self.f = None
+
+    def step(self):
+        self.login()
+        getattr(self, self.chance.choices(("put", "append", "copy", "delete", "rename", "abort"), (60, 8, 6, 8, 8, 10))[0])()
+
+
+def crowd(d, sessions, steps, failures, stop=lambda: False):
+    def work(s):
+        try:
+            for _ in range(steps):
+                if stop():
+                    break
+                s.step()
+        except Exception as e:
+            failures.append("%s: %s" % (type(e).__name__, e))
+        finally:
+            if s.f:
+                s.f.close()
+    threads = [threading.Thread(target=work, args=(s,)) for s in sessions]
+    for t in threads:
+        t.start()
+    return threads
+
+
+def folders(d):
+    with d.login() as f:
+        for n in range(10):
+            f.cmd("MKD d%d" % n)
+        tally(f)
+
+
+def within(d):
+    """What there is: no more than there may be.  A staged part needs no room in the number of files where it is to take the
+    place of one."""
+    now = usage(d.root())
+    check(now[0] <= BYTES and now[1] <= FILES + len(parts(d.root())), "beyond the limit:", now, len(parts(d.root())))
+    return now
+
+
+@case("U30", "50 sessions near the limit: never beyond it, and at the end right to the byte", modes=("root",))
+def many(mode):
+    steps = 40 if wharf.is_sanitized() else 200
+    with daemon() as d:
+        folders(d)
+        failures, most, looks = [], (0, 0), 0
+        sessions = [Session(d, n) for n in range(SESSIONS)]
+        begin = time.monotonic()
+        threads = crowd(d, sessions, steps, failures)
+        while any(t.is_alive() for t in threads):
+            with Stopped(d):
+                now = within(d)
+            most, looks = (max(most[0], now[0]), max(most[1], now[1])), looks + 1
+            time.sleep(0.4)
+        for t in threads:
+            t.join()
+        took = time.monotonic() - begin
+        check(not failures, len(failures), failures[:3])
+        with d.login() as f:
+            agrees(d, f)
+            print("  %d files in %.0f s: %d done, %d refused, %d cut; at most %d bytes and %d files in %d looks, at the end %d, %d" % (
+                SESSIONS * steps, took, sum(s.done for s in sessions), sum(s.refused for s in sessions),
+                sum(s.cut for s in sessions), *most, looks, *tally(f)))
+        check(sum(s.refused for s in sessions) > 50, "the limit was hardly met")
+
+
+@case("U31", "after a kill it is right at the next login", modes=("root",))
+def killed(mode):
+    d = daemon(expect=["."])
+    d.start()
+    try:
+        folders(d)
+        for role in ("worker", "ledger", "agent", "all", "worker", "ledger"):
+            failures, ends = [], time.monotonic() + 1
+            sessions = [Session(d, random.random()) for _ in range(16)]
+            threads = crowd(d, sessions, 100000, failures, lambda: time.monotonic() > ends)
+            time.sleep(0.7)
+            pids = wharf.family(d.pid) if role == "all" else d.processes("wharfd-" + role)[:1]
+            check(pids, "no", role)
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
+            for t in threads:
+                t.join()
+            if role == "all":
+                d.process.wait()
+                d.start()
+
+            def logs_in():
+                try:
+                    return d.login()
+                except (AssertionError, OSError, *GONE):
+                    return None
+            with until(logs_in, 20, "a login") as f:
+                agrees(d, f, what="after the end of " + role)
+                within(d)
+        problems = d.stop()
+        check(not problems, problems)
+    except BaseException:
+        print("--- the daemon's log ends with\n%s---" % d.log()[-6000:], file=sys.stderr)
+        d.kill()
+        raise
+    finally:
+        d.remove()
+
+
+@case("U32", "the limit to the byte, and one truth for all who ask", modes=("root",))
+def exact(mode):
+    limit = 1 << 20
+    with daemon(bytes=limit, files=5) as d, d.steady(), d.login() as f:
+        f.put("one", content("one", limit - 1000))
+        check(tally(f) == (limit - 1000, 1), tally(f))
+        check(int(f.expect("AVBL", 213).text) == 1000)
+        check(f.cmd("ALLO 1001").code in (552, 452))
+        check(f.cmd("ALLO 1000").code in (200, 202))
+        f.cmd("ALLO 0")
+        check(b"%d" % (limit - 1000) in b" ".join(f.cmd("XQUOTA").lines), "XQUOTA")
+        f.put("two", content("two", 1000))
+        check(tally(f) == (limit, 2) and int(f.expect("AVBL", 213).text) == 0)
+        for name, line in (("three", "STOR three"), ("two", "APPE two")):
+            before = slurp(d.path(name))
+            r = f.write(line, b"x")
+            check(r.code in (552, 452), line, r)
+            check(slurp(d.path(name)) == before)
+            f.cmd("DELE three")
+        # In place of another file there must be room for both, until the new one is whole.
+        check(f.write("STOR two", content("new", 1001)).code in (552, 452))
+        check(slurp(d.path("two")) == content("two", 1000))
+        check(f.cmd("SITE COPY two copy").code in (552, 452, 451, 550))
+        check(not os.path.exists(d.path("copy")))
+        f.cmd("DELE two")
+        until(lambda: tally(f)[1] == 1, 3)
+        agrees(d, f)
+        f.expect("DELE one", 250)
+        for n in range(5):
+            f.put("n%d" % n, b"")
+        check(f.write("STOR n5", b"").code in (552, 452), "a sixth file")
+        f.put("n4", b"over another")
+        f.expect("RNFR n4", 350)
+        f.expect("RNTO n3", 250)
+        f.put("n5", b"")
+        agrees(d, f)
+        check(tally(f)[1] == 5)
+
+
+@case("U33", "ten at once are not more than one", modes=("root",))
+def parallel(mode):
+    limit = 1 << 20
+    with daemon(bytes=limit, files=1000) as d, d.steady():
+        codes, threads = [], []
+
+        def one(number):
+            with d.login() as f:
+                codes.append(f.write("STOR p%d" % number, content("p", 300000)).code)
+        threads = [threading.Thread(target=one, args=(n,)) for n in range(10)]
+        for t in threads:
+            t.start()
+        while any(t.is_alive() for t in threads):
+            with Stopped(d):
+                now = usage(d.root())
+            check(now[0] <= limit, now)
+            time.sleep(0.01)
+        check(sorted(set(codes)) in ([226, 552], [552], [226, 452], [452]), codes)
+        with d.login() as f:
+            agrees(d, f)
+        print("  %d of 10 were stored" % codes.count(226))
+
+
+@case("U34", "what others change is found by a rescan", modes=("root",))
+def drift(mode):
+    with daemon("\tquota_rescan = 0s\n") as d, d.steady():
+        with d.login() as f:
+            f.put("a", b"x" * 5000)
+            agrees(d, f)
+        d.make("by/hand", b"y" * 7000)
+        os.link(d.path("by/hand"), d.path("linked"))
+        os.symlink("a", d.path("symbolic"))
+        os.unlink(d.path("a"))
+        with d.login() as f:
+            agrees(d, f)
+            check(tally(f) == (7000, 1), tally(f))
+            f.expect("DELE linked", 250)
+            agrees(d, f)
+
+
+if __name__ == "__main__":
+    main()
