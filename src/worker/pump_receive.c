@@ -25,8 +25,9 @@
 /* How much is asked for at a time when what is reserved goes to its end, at first and at most. */
 #define MORE_FIRST (1U << 20)
 #define MORE_MAX   (64U << 20)
-/* So much of it is left when more is asked for, so that the bytes need not wait. */
-#define MORE_AHEAD (4U * FILE_BLOCK)
+/* So much of it is left when more is asked for, so that the bytes need not wait; a small upload
+ * does not ask again. */
+#define MORE_AHEAD (2U * FILE_BLOCK)
 /* What is larger is on disk before its end is told: its agent then has little left to do. */
 #define SYNC_FROM (1U << 20)
 /* How fast a disk is at least, in bytes a millisecond. */
