@@ -342,7 +342,7 @@ def signals(mode):
         until(lambda: "after" in open(logs + "/xferlog").read(), 5, "the new xferlog")
         check("after" not in open(logs + "/xferlog.1").read())
         line = open(logs + "/xferlog").read().strip().splitlines()[-1]
-        check(re.search(r" 1 /after b _ i r alice ftp 0 \* c$", line), line)
+        check(re.search(r" 1 /after b _ i r alice ftp 0 \* c fin crc32:[0-9a-f]{8}$", line), line)
 
 
 @case("P13", "a bad configuration is exit 78, with every mistake told")
@@ -435,7 +435,7 @@ def reopened(mode):
             if mode == "root":
                 g.login(user.name, user.password)
             roles = {wharf.comm(p) for p in d.processes()}
-            check(roles == {"wharfd", "wharfd-worker", "wharfd-auth", "wharfd-agent"}, roles)
+            check(roles == {"wharfd", "wharfd-worker", "wharfd-auth", "wharfd-agent", "wharfd-ledger"}, roles)
             check(holders(d, logs + "/wharfd.log") == roles, holders(d, logs + "/wharfd.log"))
             for name in ("wharfd.log", "xferlog"):
                 os.rename(logs + "/" + name, logs + "/" + name + ".1")
