@@ -30,7 +30,8 @@ def own_mounts():
     """From now on our mounts are seen by us, and by what we start, alone.  Returns whether we may mount."""
     if ctypes.CDLL(None).unshare(CLONE_NEWNS) < 0:
         return False
-    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+    # In a chroot / may be no mount; then others may see ours, until they are unmounted.
+    subprocess.run(["mount", "--make-rprivate", "/"], stderr=subprocess.DEVNULL)
     return True
 
 
