@@ -124,7 +124,8 @@ def website():
     job = Job(wharf.PLACE)
     local = os.path.join(job.work, "site")
     website_in(local)
-    with wharf.Daemon(MODE, users=[wharf.User("alice", "wonderland")], conf="log_level = info", expect=EXPECT) as d:
+    with wharf.Daemon(MODE, users=[wharf.User("alice", "wonderland")], conf="log_level = info", expect=EXPECT,
+                      blocks='user "alice" {\n\tprofile = website\n}') as d:
         def up(client):
             job.finish(client.put_tree(local, "site"))
             same_trees(local, d.path("site"))
