@@ -28,6 +28,7 @@ def certificate(arguments):
 
 
 failed = 0
+ports = wharf.Ports(4)
 with tempfile.TemporaryDirectory() as folder:
     os.chmod(folder, 0o755)
     os.makedirs(folder + "/etc/wharfd")
