@@ -267,8 +267,8 @@ input_deadline(const struct session *s)
 static uint64_t
 next_time(const struct session *s)
 {
-	const uint64_t t[] = {s->delay_until, s->linger_until, output_deadline(s),
-			      input_deadline(s), secure_deadline(s)};
+	const uint64_t t[] = {s->delay_until,     s->proof_until,    s->linger_until,
+			      output_deadline(s), input_deadline(s), secure_deadline(s)};
 	uint64_t least = 0;
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++)
@@ -300,6 +300,11 @@ on_timer(uv_timer_t *timer)
 	if (is_over(s->delay_until, now)) {
 		s->delay_until = 0;
 		ftp_session_delayed(&s->ftp);
+	} else if (is_over(s->proof_until, now)) {
+		s->proof_until = 0;
+		if (control_is_lost(s))
+			s->result.end = TRANSFER_CONTROL_LOST;
+		session_due(s, DUE_TRANSFERRED, 0);
 	} else if (is_over(s->linger_until, now) || is_over(output_deadline(s), now) ||
 		   is_over(secure_deadline(s), now)) {
 		s->broken = true;

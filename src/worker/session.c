@@ -155,8 +155,8 @@ session_expire(struct session *s, int error, const char *why)
 		pump_stop(s->pump, error ? TRANSFER_FILE_ERROR : TRANSFER_SHUT_DOWN, error);
 		run_due(s);
 	}
-	/* An upload that still writes is told first. */
-	if (s->pump) {
+	/* An upload that still writes, or is to be proved, is told first. */
+	if (s->pump || s->proof_until) {
 		s->expires = why;
 		return;
 	}
@@ -191,6 +191,11 @@ session_close(struct session *s)
 	s->ftp.closing = true;
 	uv_close((uv_handle_t *)&s->poll, on_closed);
 	fd_close(&s->fd);
+	if (s->proof_until) {
+		s->result.end = TRANSFER_CONTROL_LOST;
+		s->due = DUE_TRANSFERRED;
+	}
+	s->proof_until = 0;
 	if (s->due != DUE_TRANSFERRED)
 		s->due = DUE_NONE;
 	if (s->pump)

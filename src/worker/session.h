@@ -61,6 +61,7 @@ struct session {
 	unsigned handles;
 	struct buf out;
 	uint64_t born, idle_since, out_since, delay_until, linger_until; /* ms; 0: not */
+	uint64_t proof_until; /* ms; an upload has ended, and may yet turn out to be broken */
 	uint64_t login_since; /* from when on login_timeout counts: the connect, or a logout */
 	unsigned inside : 1;  /* between enter and settle */
 	unsigned ending : 1;  /* hang up when all is sent */

@@ -16,6 +16,13 @@
 #include "secure.h"
 #include "status_pipe.h"
 
+/*
+ * So long after an upload's FIN that of its control connection may come, where the client has died:
+ * its kernel closes descriptors in no order.  A file that is sent in one piece does not wait.
+ */
+#define PROOF_MS    5
+#define PROOF_LEAST (1024 * 1024)
+
 static void
 world_reply(struct ftp_session *ftp, struct slice bytes)
 {
@@ -208,12 +215,19 @@ on_transferred(void *owner, const struct pump_result *result)
 	s->pump = NULL;
 	s->result = *result;
 	/* A client that has died ends both connections alike; TLS would have told. */
-	if (uploads && result->end == TRANSFER_COMPLETE && !result->protected && control_is_lost(s))
+	bool fin = uploads && result->end == TRANSFER_COMPLETE && !result->protected;
+	if (fin && control_is_lost(s))
 		s->result.end = TRANSFER_CONTROL_LOST;
 	if (uploads)
 		quota_settle(s, result->grown, result->sure);
 	if (s->port)
 		ports_release(&s->listener->ports, s->port, uv_now(&s->worker->loop) / 1000);
+	if (fin && !s->closing && result->bytes >= PROOF_LEAST) {
+		s->proof_until = uv_now(&s->worker->loop) + PROOF_MS;
+		if (!s->inside)
+			control_update(s);
+		return;
+	}
 	session_due(s, DUE_TRANSFERRED, 0);
 	if (s->closing)
 		session_transferred_late(s);
