@@ -18,7 +18,7 @@
 
 /*
  * So long after an upload's FIN that of its control connection may come, where the client has died:
- * its kernel closes descriptors in no order.  A file that is sent in one piece does not wait.
+ * its kernel closes descriptors in no order.  Smaller files do not wait.
  */
 #define PROOF_MS    5
 #define PROOF_LEAST (1024 * 1024)
