@@ -172,8 +172,9 @@ sandbox_agent(const struct sandbox_agent *want, struct protections *got)
 	return r < 0 ? r : root;
 }
 
-int
-sandbox_users(bool as_root, bool confined, uint32_t uid, uint32_t gid, struct protections *got)
+/* An ordinary user without a privilege, who stays outside of any jail. */
+static int
+serve_as(struct protections *got, bool as_root, uint32_t uid, uint32_t gid)
 {
 	const struct identity who = {uid, gid, NULL, 0};
 	int r = begin(got);
@@ -183,8 +184,14 @@ sandbox_users(bool as_root, bool confined, uint32_t uid, uint32_t gid, struct pr
 			    : step(got, "parent", identity_die_with_parent());
 	if (r == 0)
 		r = drop_caps(got, NULL, 0);
-	if (r == 0)
-		r = prove(got);
+	return r == 0 ? prove(got) : r;
+}
+
+int
+sandbox_users(bool as_root, bool confined, uint32_t uid, uint32_t gid, struct protections *got)
+{
+	int r = serve_as(got, as_root, uid, gid);
+
 	if (r == 0 && confined) {
 		int root = step(got, "root folder", jail_enter("/", false));
 		r = root < 0 ? root : landlock(got, root, CONFINE_READ);
@@ -199,16 +206,8 @@ int
 sandbox_ledger(bool as_root, bool confined, uint32_t uid, uint32_t gid, const char *folder,
 	       struct protections *got)
 {
-	const struct identity who = {uid, gid, NULL, 0};
-	int r = begin(got);
+	int r = serve_as(got, as_root, uid, gid);
 
-	if (r == 0)
-		r = as_root ? become(got, &who, NULL, 0)
-			    : step(got, "parent", identity_die_with_parent());
-	if (r == 0)
-		r = drop_caps(got, NULL, 0);
-	if (r == 0)
-		r = prove(got);
 	if (r == 0 && confined) {
 		int fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		r = fd < 0 ? step(got, "state folder", -errno) : landlock(got, fd, CONFINE_WRITE);
