@@ -13,21 +13,7 @@
 
 #include <wharf/conf/conf.h>
 
-static char folder[] = "/tmp/wharf-uploads-XXXXXX";
-
-static int
-enter_folder(void **state)
-{
-	(void)state;
-	return !mkdtemp(folder) || chdir(folder) < 0;
-}
-
-static int
-leave_folder(void **state)
-{
-	(void)state;
-	return chdir("/") < 0 || rmdir(folder) < 0;
-}
+#include "folder.h"
 
 #define NOT_RETAIN " is not a time of a hundred years at most, as \"30d\", nor \"/folder = time\"\n"
 #define NEVER_TLS                                                                             \

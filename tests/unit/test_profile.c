@@ -17,21 +17,7 @@
 #include <wharf/conf/profiles.h>
 #include <wharf/conf/value.h>
 
-static char folder[] = "/tmp/wharf-profile-XXXXXX";
-
-static int
-enter_folder(void **state)
-{
-	(void)state;
-	return !mkdtemp(folder) || chdir(folder) < 0;
-}
-
-static int
-leave_folder(void **state)
-{
-	(void)state;
-	return chdir("/") < 0 || rmdir(folder) < 0;
-}
+#include "folder.h"
 
 static struct conf *
 read_good(const char *text)

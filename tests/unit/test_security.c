@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "world.h"
+#include "script.h"
 
 #define ASKED                            \
 	SETUP                            \

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "world.h"
+#include "script.h"
 
 /* What sources say may look like a reply. */
 #define PLAIN .bare = true, .message = "hello\n227 (1,2,3,4,5,6)"

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "world.h"
+#include "script.h"
 
 #define STAGED .traced = true, .bare = true, .durability = WORD_durability_sync
 #define LOGIN  "< 220 *", "> USER demo", "< 331 *", "> PASS secret", "< 230 *"

@@ -18,21 +18,7 @@
 #include <wharf/conf/settings.h>
 #include <wharf/conf/users.h>
 
-static char folder[] = "/tmp/wharf-users-XXXXXX";
-
-static int
-enter_folder(void **state)
-{
-	(void)state;
-	return !mkdtemp(folder) || chdir(folder) < 0;
-}
-
-static int
-leave_folder(void **state)
-{
-	(void)state;
-	return chdir("/") < 0 || rmdir(folder) < 0;
-}
+#include "folder.h"
 
 static void
 write_file(const char *text)

@@ -20,21 +20,7 @@
 
 #include <wharf/conf/conf.h>
 
-static char folder[] = "/tmp/wharf-world-XXXXXX";
-
-static int
-enter_folder(void **state)
-{
-	(void)state;
-	return !mkdtemp(folder) || chdir(folder) < 0;
-}
-
-static int
-leave_folder(void **state)
-{
-	(void)state;
-	return chdir("/") < 0 || rmdir(folder) < 0;
-}
+#include "folder.h"
 
 static void
 write_file(const char *name, const char *text, mode_t mode)
