@@ -21,20 +21,35 @@
  * one. */
 #define DRAWS 32
 
+static uint32_t
+count(const struct ports *p)
+{
+	return (uint32_t)(p->range.high - p->range.low) + 1;
+}
+
 int
 ports_init(struct ports *p, struct port_range range)
 {
-	p->range = range;
-	p->n_random = 0;
-	p->used = calloc((size_t)(range.high - range.low) + 1, sizeof(*p->used));
-	return p->used ? 0 : -ENOMEM;
+	*p = (struct ports){.range = range};
+	p->used = calloc(count(p), sizeof(*p->used));
+	p->ring = calloc(count(p), sizeof(*p->ring));
+	if (!p->used || !p->ring) {
+		ports_deinit(p);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < count(p); i++)
+		p->ring[i] = (uint16_t)i;
+	p->rested = count(p);
+	return 0;
 }
 
 void
 ports_deinit(struct ports *p)
 {
 	free(p->used);
+	free(p->ring);
 	p->used = NULL;
+	p->ring = NULL;
 	explicit_bzero(p->random, sizeof(p->random));
 }
 
@@ -126,32 +141,59 @@ is_resting(const struct ports *p, uint32_t nr, uint64_t now)
 	return p->used[nr] != 0 && (uint32_t)now + 1 - p->used[nr] < REST_SECONDS;
 }
 
+static uint16_t *
+place(const struct ports *p, uint32_t i)
+{
+	return &p->ring[(p->first + i) % count(p)];
+}
+
+/* Takes the port at that place: it is now the last of those that rest. */
+static uint32_t
+take(struct ports *p, uint32_t i)
+{
+	uint16_t nr = *place(p, i);
+
+	*place(p, i) = *place(p, 0);
+	*place(p, 0) = nr;
+	p->first = (p->first + 1) % count(p);
+	if (p->rested > 0)
+		p->rested--;
+	return nr;
+}
+
+/* Tries the ports that have rested, drawn one by one.  One that was given back a short while after
+ * it was taken rests once more. */
+static int
+search_rested(struct ports *p, struct sockaddr_storage *at, uint64_t now, int *fd)
+{
+	int r = -EADDRINUSE;
+
+	while (p->rested < count(p) && !is_resting(p, *place(p, p->rested), now))
+		p->rested++;
+	while (p->rested > 0 && r == -EADDRINUSE) {
+		uint32_t i;
+		if ((r = draw(p, p->rested, &i)) < 0)
+			return r;
+		uint32_t nr = take(p, i);
+		r = is_resting(p, nr, now) ? -EADDRINUSE
+					   : try_port(fd, at, (uint16_t)(p->range.low + nr));
+	}
+	return r;
+}
+
 static int
 search(struct ports *p, struct sockaddr_storage *at, uint64_t now, int *fd)
 {
-	uint32_t n = (uint32_t)(p->range.high - p->range.low) + 1, nr = 0;
-	int r;
+	int r = search_rested(p, at, now, fd);
 
-	for (unsigned i = 0; i < DRAWS; i++) {
-		if ((r = draw(p, n, &nr)) < 0)
+	/* None has rested: drawn first, for who knows the order in which they were taken. */
+	for (uint32_t i = 0; i < DRAWS + count(p) && r == -EADDRINUSE; i++) {
+		uint32_t which = 0;
+		if (i < DRAWS && (r = draw(p, count(p), &which)) < 0)
 			return r;
-		if (is_resting(p, nr, now))
-			continue;
-		r = try_port(fd, at, (uint16_t)(p->range.low + nr));
-		if (r != -EADDRINUSE)
-			return r;
+		r = try_port(fd, at, (uint16_t)(p->range.low + take(p, which)));
 	}
-	for (int resting = 0; resting <= 1; resting++) {
-		for (uint32_t i = 0; i < n; i++) {
-			uint32_t next = (nr + i) % n;
-			if (is_resting(p, next, now) != (resting == 1))
-				continue;
-			r = try_port(fd, at, (uint16_t)(p->range.low + next));
-			if (r != -EADDRINUSE)
-				return r;
-		}
-	}
-	return -EADDRINUSE;
+	return r;
 }
 
 int

@@ -20,6 +20,12 @@ struct ports {
 	unsigned char random[256]; /* drawn ahead: the kernel is asked once for many ports */
 	size_t n_random;           /* bytes of it that are left */
 	uint32_t *used; /* for each port of the range: the second after its last use, 0 for never */
+	/*
+	 * All ports of the range, counted from its lowest, in a ring: from `first` on as many as
+	 * have rested, then those that rest, as they were taken.
+	 */
+	uint16_t *ring;
+	uint32_t first, rested;
 };
 
 /* 0 or -ENOMEM. */
