@@ -23,6 +23,8 @@
 #define SLICE_MAX (1024U * 1024)
 #define SLICE_MIN (256U * 1024)
 #define SCRATCH   (FILE_BLOCK + 16)
+/* What a new connection takes at once. */
+#define SHORT (32U * 1024)
 
 /* What is written for longer may never end. */
 #define HANG_MS 1000
@@ -210,6 +212,13 @@ pump_go(struct pump *p)
 		file_start(p->file, FILE_CLASSIFY, NULL, 0, 0);
 	else
 		p->step(p);
+}
+
+bool
+pump_is_short(const struct pump *p)
+{
+	return p->plan.kind == TRANSFER_SEND_FILE && !p->tls && p->file->size <= SHORT &&
+	       p->file->class != FILE_REMOTE;
 }
 
 void

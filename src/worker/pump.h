@@ -144,6 +144,8 @@ struct pump *pump_new(struct pumps *all, int socket, struct tls *tls,
 		      const struct transfer_plan *plan, const struct pump_terms *terms,
 		      const struct pump_calls *calls, void *owner);
 void pump_begin(struct pump *p);
+/* Whether all of it goes at once as a rule, before pump_begin() returns. */
+bool pump_is_short(const struct pump *p);
 /* Ends it so, with a negative errno where it is TRANSFER_FILE_ERROR, else 0; nothing happens when
  * it has ended already. */
 void pump_stop(struct pump *p, enum transfer_end end, int error);

@@ -117,12 +117,24 @@ session_enter(struct session *s)
 	s->inside = true;
 }
 
+/*
+ * Replies leave before what they announce begins.  But a small file has left as soon as it begins:
+ * then 150 and 226 are one segment, and the client is woken once.
+ */
+static void
+flush(struct session *s)
+{
+	bool at_once = s->due == DUE_TRANSFER && s->pump && pump_is_short(s->pump);
+
+	if (!at_once && s->due != DUE_TRANSFERRED)
+		control_flush(s);
+}
+
 void
 session_settle(struct session *s)
 {
-	/* Replies leave before what they announce begins. */
 	do
-		control_flush(s);
+		flush(s);
 	while (!s->broken && (run_due(s) || ftp_session_go_on(&s->ftp)));
 
 	bool busy = ftp_session_is_busy(&s->ftp);
