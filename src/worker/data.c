@@ -27,10 +27,9 @@
 struct data {
 	uint32_t magic;
 	struct session *session; /* NULL: closed */
-	uv_poll_t listen_poll, connect_poll;
+	struct watch listen_watch, connect_watch;
 	uv_timer_t timer;
-	unsigned handles;
-	bool listen_made, connect_made, waits, asked;
+	bool waits, asked;
 	int listener, fd;
 	bool connected;
 	struct sockaddr_storage target; /* active */
@@ -39,7 +38,7 @@ struct data {
 	struct turn turn;
 };
 
-static void on_listener(uv_poll_t *poll, int status, int events);
+static void on_listener(void *owner);
 static void shake_hands(void *owner);
 
 static socklen_t
@@ -54,16 +53,7 @@ on_closed(uv_handle_t *handle)
 	struct data *d = handle->data;
 
 	REQUIRE(d->magic == DATA_MAGIC);
-	if (--d->handles == 0)
-		free(d);
-}
-
-static void
-close_poll(uv_poll_t *poll, bool *made)
-{
-	if (*made)
-		uv_close((uv_handle_t *)poll, on_closed);
-	*made = false;
+	free(d);
 }
 
 /* In place of what was before. */
@@ -80,11 +70,8 @@ data_new(struct session *s)
 	d->listener = d->fd = -1;
 	uv_timer_init(&s->worker->loop, &d->timer);
 	d->timer.data = d;
-	d->listen_poll.data = d;
-	d->connect_poll.data = d;
 	d->turn.run = shake_hands;
 	d->turn.owner = d;
-	d->handles = 1;
 	s->data = d;
 	return d;
 }
@@ -92,14 +79,14 @@ data_new(struct session *s)
 static void
 close_listener(struct data *d)
 {
-	close_poll(&d->listen_poll, &d->listen_made);
+	watch_close(&d->listen_watch);
 	fd_close(&d->listener);
 }
 
 static void
 close_socket(struct data *d)
 {
-	close_poll(&d->connect_poll, &d->connect_made);
+	watch_close(&d->connect_watch);
 	fd_close(&d->fd);
 }
 
@@ -134,7 +121,7 @@ data_take(struct session *s, struct tls **tls)
 	if (!d)
 		return -1;
 	if (d->connected) {
-		close_poll(&d->connect_poll, &d->connect_made);
+		watch_close(&d->connect_watch);
 		fd = d->fd;
 		d->fd = -1;
 		*tls = d->tls;
@@ -147,14 +134,7 @@ data_take(struct session *s, struct tls **tls)
 static int
 watch_listener(struct data *d)
 {
-	if (d->listen_made)
-		return 0;
-	int r = uv_poll_init(&d->session->worker->loop, &d->listen_poll, d->listener);
-	if (r < 0)
-		return r;
-	d->listen_made = true;
-	d->handles++;
-	return uv_poll_start(&d->listen_poll, UV_READABLE, on_listener);
+	return watch_wait(&d->listen_watch, UV_READABLE);
 }
 
 int
@@ -174,6 +154,7 @@ data_listen(struct session *s, int family, struct sockaddr_storage *announce)
 		return fd;
 	}
 	d->listener = fd;
+	watch_init(&d->listen_watch, &s->worker->watcher, fd, on_listener, d);
 	s->port = address_port(&at);
 	*announce = s->passive_address && s->passive_address->ss_family == family
 			    ? *s->passive_address
@@ -205,7 +186,7 @@ finish(struct data *d, int error)
 	if (error < 0)
 		close_socket(d);
 	else
-		close_poll(&d->connect_poll, &d->connect_made);
+		watch_close(&d->connect_watch);
 	session_due(d->session, DUE_CONNECTED, error);
 }
 
@@ -225,21 +206,15 @@ fail(struct data *d, int error)
 {
 	if (d->waits)
 		finish(d, error);
-	else
-		close_poll(&d->listen_poll, &d->listen_made);
 }
 
 static void
-on_hello(uv_poll_t *poll, int status, int events)
+on_hello(void *owner)
 {
-	struct data *d = poll->data;
+	struct data *d = owner;
 
 	REQUIRE(d->magic == DATA_MAGIC);
-	(void)events;
-	if (!d->session || d->turn.waits)
-		return;
-	uv_poll_stop(poll);
-	if (status == 0 && turns_take(&d->session->worker->turns, &d->turn, true))
+	if (!d->turn.waits && turns_take(&d->session->worker->turns, &d->turn, true))
 		shake_hands(d);
 }
 
@@ -259,13 +234,7 @@ step(struct data *d)
 static bool
 watch_hello(struct data *d)
 {
-	if (!d->connect_made) {
-		if (uv_poll_init(&d->session->worker->loop, &d->connect_poll, d->fd) < 0)
-			return false;
-		d->connect_made = true;
-		d->handles++;
-	}
-	return uv_poll_start(&d->connect_poll, UV_READABLE, on_hello) == 0;
+	return watch_wait(&d->connect_watch, UV_READABLE) == 0;
 }
 
 static void
@@ -310,6 +279,7 @@ accepted(struct data *d, int fd)
 
 	d->fd = fd;
 	d->connected = true;
+	watch_init(&d->connect_watch, &s->worker->watcher, fd, on_hello, d);
 	close_listener(d);
 	if (s->ftp.protect && s->secure)
 		d->tls = tls_new_data(s->secure->tls, fd, s->ftp.settings);
@@ -352,35 +322,27 @@ accept_client(struct data *d)
 }
 
 static void
-on_listener(uv_poll_t *poll, int status, int events)
+on_listener(void *owner)
 {
-	struct data *d = poll->data;
+	struct data *d = owner;
 
 	REQUIRE(d->magic == DATA_MAGIC);
-	(void)events;
-	if (!d->session)
-		return;
-	if (status < 0)
+	if (!accept_client(d) && watch_listener(d) < 0)
 		fail(d, -EIO);
-	else
-		accept_client(d);
 }
 
 static void
-on_connect(uv_poll_t *poll, int status, int events)
+on_connect(void *owner)
 {
-	struct data *d = poll->data;
+	struct data *d = owner;
 	int error = 0;
 	socklen_t len = sizeof(error);
 
 	REQUIRE(d->magic == DATA_MAGIC);
-	(void)events;
-	if (!d->session || !d->waits)
+	if (!d->waits)
 		return;
 	if (getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		error = errno;
-	if (status < 0 && error == 0)
-		error = ECONNREFUSED;
 	finish(d, -error);
 }
 
@@ -423,14 +385,10 @@ connect_from(struct data *d, int fd)
 		finish(d, r);
 		return;
 	}
-	r = uv_poll_init(&s->worker->loop, &d->connect_poll, d->fd);
-	if (r < 0) {
+	watch_init(&d->connect_watch, &s->worker->watcher, d->fd, on_connect, d);
+	r = watch_wait(&d->connect_watch, UV_WRITABLE);
+	if (r < 0)
 		finish(d, r);
-		return;
-	}
-	d->connect_made = true;
-	d->handles++;
-	uv_poll_start(&d->connect_poll, UV_WRITABLE, on_connect);
 }
 
 void

@@ -29,14 +29,17 @@
 /* What is written for longer may never end. */
 #define HANG_MS 1000
 
+static void on_socket(void *owner);
+static void on_pipe(void *owner);
 static void on_timer(uv_timer_t *timer);
 static void wind_up(struct pump *p);
 
 int
-pumps_init(struct pumps *ps, uv_loop_t *loop, struct pool *pool, struct turns *turns,
-	   const struct digests *digests)
+pumps_init(struct pumps *ps, uv_loop_t *loop, struct watcher *watcher, struct pool *pool,
+	   struct turns *turns, const struct digests *digests)
 {
 	*ps = (struct pumps){.loop = loop,
+			     .watcher = watcher,
 			     .pool = pool,
 			     .turns = turns,
 			     .digests = digests,
@@ -63,8 +66,6 @@ on_closed(uv_handle_t *handle)
 	struct pump *p = handle->data;
 
 	REQUIRE(p->magic == PUMP_MAGIC);
-	if (--p->handles > 0)
-		return;
 	LIST_REMOVE(p, link);
 	free(p->text);
 	p->magic = 0;
@@ -78,10 +79,7 @@ close_connection(struct pump *p)
 	turns_leave(p->all->turns, &p->turn);
 	tls_free(p->tls);
 	p->tls = NULL;
-	if (p->socket_made)
-		uv_close((uv_handle_t *)&p->socket_poll, on_closed);
-	p->socket_made = false;
-	p->socket_events = 0;
+	watch_close(&p->socket_watch);
 	fd_close(&p->socket);
 }
 
@@ -101,8 +99,7 @@ close_all(struct pump *p)
 	p->winds_up = false;
 	close_connection(p);
 	uv_close((uv_handle_t *)&p->timer, on_closed);
-	if (p->pipe_made)
-		uv_close((uv_handle_t *)&p->pipe_poll, on_closed);
+	watch_close(&p->pipe_watch);
 	fd_close(&p->plan.fd);
 	if (p->plan.kind == TRANSFER_RECEIVE && p->file)
 		rest = pump_receive_unwritten(p, &block);
@@ -191,7 +188,8 @@ pump_new(struct pumps *all, int socket, struct tls *tls, const struct transfer_p
 	LIST_INSERT_HEAD(&all->all, p, link);
 	uv_timer_init(all->loop, &p->timer);
 	p->timer.data = p;
-	p->handles = 1;
+	watch_init(&p->socket_watch, all->watcher, socket, on_socket, p);
+	watch_init(&p->pipe_watch, all->watcher, plan->fd, on_pipe, p);
 	if (tls)
 		p->secure_by = uv_now(all->loop) + terms->handshake_ms;
 	if (plan->kind != TRANSFER_SEND_PIPE) {
@@ -248,41 +246,30 @@ drain(struct pump *p)
 
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		close_all(p);
+	else if (watch_wait(&p->socket_watch, UV_READABLE) < 0)
+		close_all(p);
 }
 
 static void
-on_socket(uv_poll_t *poll, int status, int events)
+on_socket(void *owner)
 {
-	struct pump *p = poll->data;
+	struct pump *p = owner;
 
-	REQUIRE(p->magic == PUMP_MAGIC);
-	(void)events;
-	if (p->closing)
-		return;
-	/* The watch is off after an error, which the next call on the socket tells. */
-	if (status < 0)
-		p->socket_events = 0;
-	if (p->lingers) {
+	REQUIRE(p->magic == PUMP_MAGIC && !p->closing);
+	if (p->lingers)
 		drain(p);
-		if (!p->closing && status < 0)
-			close_all(p);
-		return;
-	}
-	if (p->secure_by)
+	else if (p->secure_by)
 		pump_tls_ready(p);
 	else
 		p->step(p);
 }
 
 static void
-on_pipe(uv_poll_t *poll, int status, int events)
+on_pipe(void *owner)
 {
-	struct pump *p = poll->data;
+	struct pump *p = owner;
 
 	REQUIRE(p->magic == PUMP_MAGIC);
-	(void)events;
-	if (status < 0)
-		p->pipe_waits = false;
 	if (!p->ended)
 		p->step(p);
 }
@@ -290,45 +277,17 @@ on_pipe(uv_poll_t *poll, int status, int events)
 void
 pump_wait_socket(struct pump *p, int events)
 {
-	if (p->socket_events == events || p->closing)
-		return;
-	if (!p->socket_made) {
-		int r = uv_poll_init(p->all->loop, &p->socket_poll, p->socket);
-		if (r < 0) {
-			pump_end(p, TRANSFER_RESET, 0);
-			return;
-		}
-		p->socket_poll.data = p;
-		p->socket_made = true;
-		p->handles++;
-	}
-	p->socket_events = events;
-	if (events)
-		uv_poll_start(&p->socket_poll, events, on_socket);
-	else
-		uv_poll_stop(&p->socket_poll);
+	if (!p->closing && watch_wait(&p->socket_watch, events) < 0)
+		pump_end(p, TRANSFER_RESET, 0);
 }
 
 void
 pump_wait_pipe(struct pump *p, bool on)
 {
-	if (p->pipe_waits == on || p->closing)
-		return;
-	if (!p->pipe_made) {
-		int r = uv_poll_init(p->all->loop, &p->pipe_poll, p->plan.fd);
-		if (r < 0) {
-			pump_end(p, TRANSFER_FILE_ERROR, r);
-			return;
-		}
-		p->pipe_poll.data = p;
-		p->pipe_made = true;
-		p->handles++;
-	}
-	p->pipe_waits = on;
-	if (on)
-		uv_poll_start(&p->pipe_poll, UV_READABLE, on_pipe);
-	else
-		uv_poll_stop(&p->pipe_poll);
+	int r = p->closing ? 0 : watch_wait(&p->pipe_watch, on ? UV_READABLE : 0);
+
+	if (r < 0)
+		pump_end(p, TRANSFER_FILE_ERROR, r);
 }
 
 static void
@@ -445,9 +404,8 @@ linger(struct pump *p)
 	file_free(&p->file, NULL, 0, 0);
 	pump_wait_pipe(p, false);
 	uv_timer_start(&p->timer, on_timer, LINGER_MS, 0);
-	drain(p);
-	if (!p->closing)
-		pump_wait_socket(p, UV_READABLE);
+	if (watch_wait(&p->socket_watch, UV_READABLE) < 0)
+		close_all(p);
 }
 
 /* An upload has ended by close_notify: ours answers it, as far as there is room for it. */

@@ -26,6 +26,7 @@
 #include "file.h"
 #include "pool.h"
 #include "turns.h"
+#include "watch.h"
 
 struct pump;
 
@@ -33,6 +34,7 @@ struct pump;
 struct pumps {
 	uv_loop_t *loop;
 	struct pool *pool;
+	struct watcher *watcher;
 	struct turns *turns; /* of handshakes */
 	const struct digests *digests;
 	struct file_classes classes;
@@ -43,8 +45,8 @@ struct pumps {
 };
 
 /* 0 or -ENOMEM. */
-int pumps_init(struct pumps *ps, uv_loop_t *loop, struct pool *pool, struct turns *turns,
-	       const struct digests *digests);
+int pumps_init(struct pumps *ps, uv_loop_t *loop, struct watcher *watcher, struct pool *pool,
+	       struct turns *turns, const struct digests *digests);
 /* Closes all pumps, at once and without a word to anybody; the loop must run for their handles. */
 void pumps_close(struct pumps *ps);
 void pumps_deinit(struct pumps *ps);
@@ -100,11 +102,8 @@ struct pump {
 	size_t piece;       /* send: bytes that are encrypted at once */
 
 	int socket;
-	uv_poll_t socket_poll, pipe_poll;
+	struct watch socket_watch, pipe_watch;
 	uv_timer_t timer;
-	unsigned handles; /* that are open */
-	int socket_events;
-	bool socket_made, pipe_made, pipe_waits;
 	bool begun, ended, lingers, closing, held; /* held: by the rate, until the timer */
 	bool winds_up; /* receive: ended, but the file is still at work */
 

@@ -408,7 +408,7 @@ pump_receive_task_done(struct pump *p)
 	if (f->task == FILE_HASH && f->result == 0)
 		p->plan.digest = WORD_digest_none; /* it shrank */
 	p->last_moved = uv_now(p->all->loop);
-	if (p->eof || p->socket_events == 0)
+	if (p->eof || p->socket_watch.events == 0)
 		pump_receive_step(p);
 }
 

@@ -396,6 +396,6 @@ pump_send_task_done(struct pump *p)
 		p->n_ahead = f->result;
 	}
 	/* When the socket is full the result waits. */
-	if (p->socket_events == 0)
+	if (p->socket_watch.events == 0)
 		pump_send_step(p);
 }

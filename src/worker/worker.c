@@ -33,7 +33,9 @@ worker_init(struct worker *w)
 	w->scratch = malloc(WORKER_SCRATCH);
 	if (!w->pool || !w->scratch)
 		return -ENOMEM;
-	r = pumps_init(&w->pumps, &w->loop, w->pool, &w->turns, &w->digests);
+	r = watcher_init(&w->watcher, &w->loop);
+	if (r == 0)
+		r = pumps_init(&w->pumps, &w->loop, &w->watcher, w->pool, &w->turns, &w->digests);
 	if (r == 0)
 		r = digests_init(&w->digests);
 	agents_init(&w->agents, w);
@@ -343,6 +345,7 @@ close_everything(struct worker *w)
 	link_close(&w->monitor);
 	uv_close((uv_handle_t *)&w->drain_timer, NULL);
 	turns_close(&w->turns);
+	watcher_close(&w->watcher);
 	uv_run(&w->loop, UV_RUN_NOWAIT);
 }
 

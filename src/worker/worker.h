@@ -25,6 +25,7 @@
 #include "rules.h"
 #include "shared.h"
 #include "turns.h"
+#include "watch.h"
 
 struct session;
 
@@ -39,6 +40,7 @@ struct listener {
 struct worker {
 	uint32_t magic;
 	uv_loop_t loop;
+	struct watcher watcher;
 	struct link monitor;
 	struct link *users; /* the standing auth process of the users file, or NULL */
 	struct shared_table settings;

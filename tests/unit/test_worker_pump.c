@@ -30,6 +30,7 @@
 #define STALL_MS 60000
 
 static uv_loop_t loop;
+static struct watcher watcher;
 static struct pool *pool;
 static struct turns turns;
 static struct digests digests;
@@ -58,7 +59,8 @@ begin(void **state)
 	assert_non_null(pool = pool_new(&loop, 8));
 	assert_int_equal(turns_init(&turns, &loop, 8), 0);
 	assert_int_equal(digests_init(&digests), 0);
-	return pumps_init(&pumps, &loop, pool, &turns, &digests);
+	assert_int_equal(watcher_init(&watcher, &loop), 0);
+	return pumps_init(&pumps, &loop, &watcher, pool, &turns, &digests);
 }
 
 /* Nothing may be left: no handle, no descriptor, no byte. */
@@ -68,6 +70,7 @@ end(void **state)
 	(void)state;
 	pumps_close(&pumps);
 	turns_close(&turns);
+	watcher_close(&watcher);
 	uv_run(&loop, UV_RUN_NOWAIT);
 	assert_int_equal(pumps.running, 0);
 	assert_int_equal(pool_free(pool, 2000), 0);

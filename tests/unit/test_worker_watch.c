@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: ISC */
+/* Copyright (c) 2026 The wharfd authors */
+
+/* Watches: told once, told never again when they are off, whatever else is told in the same turn.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "watch.h"
+
+/* More than one batch. */
+#define PAIRS (WATCH_BATCH + 10)
+
+struct end {
+	struct watch watch;
+	int near, far;
+	unsigned told;
+	struct end *closes;   /* when it is told */
+	unsigned again, read; /* how often it waits again; whether it reads first */
+};
+
+static uv_loop_t loop;
+static struct watcher watcher;
+static struct end end[PAIRS];
+
+static void
+end_close(struct end *e)
+{
+	watch_close(&e->watch);
+	close(e->near);
+	close(e->far);
+	e->near = -1;
+}
+
+static void
+on_ready(void *owner)
+{
+	struct end *e = owner;
+	char byte;
+
+	e->told++;
+	assert_int_equal(e->watch.events, 0);
+	if (e->read)
+		assert_int_equal(read(e->near, &byte, 1), 1);
+	if (e->closes && e->closes->near >= 0)
+		end_close(e->closes);
+	if (e->again && e->again-- > 0)
+		assert_int_equal(watch_wait(&e->watch, UV_READABLE), 0);
+}
+
+static int
+begin(void **state)
+{
+	(void)state;
+	assert_int_equal(uv_loop_init(&loop), 0);
+	assert_int_equal(watcher_init(&watcher, &loop), 0);
+	memset(end, 0, sizeof(end));
+	for (unsigned i = 0; i < PAIRS; i++) {
+		int pair[2];
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+		end[i].near = pair[0];
+		end[i].far = pair[1];
+		watch_init(&end[i].watch, &watcher, end[i].near, on_ready, &end[i]);
+	}
+	return 0;
+}
+
+static int
+finish(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < PAIRS; i++)
+		if (end[i].near >= 0)
+			end_close(&end[i]);
+	watcher_close(&watcher);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&loop), 0);
+	return 0;
+}
+
+static void
+turn(void)
+{
+	uv_run(&loop, UV_RUN_NOWAIT);
+}
+
+static void
+tells_once(void **state)
+{
+	(void)state;
+	assert_int_equal(watch_wait(&end[0].watch, UV_READABLE), 0);
+	turn();
+	assert_int_equal(end[0].told, 0);
+	assert_int_equal(write(end[0].far, "ab", 2), 2);
+	turn();
+	turn();
+	assert_int_equal(end[0].told, 1);
+	/* What is still there is told when it is asked for again. */
+	assert_int_equal(watch_wait(&end[0].watch, UV_READABLE), 0);
+	turn();
+	assert_int_equal(end[0].told, 2);
+	assert_int_equal(watch_wait(&end[0].watch, UV_WRITABLE), 0);
+	turn();
+	assert_int_equal(end[0].told, 3);
+}
+
+static void
+is_off_when_it_waits_for_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(watch_wait(&end[0].watch, UV_READABLE), 0);
+	assert_int_equal(watch_wait(&end[0].watch, 0), 0);
+	assert_int_equal(write(end[0].far, "a", 1), 1);
+	turn();
+	/* Nor is it told that the other end has gone. */
+	shutdown(end[0].far, SHUT_RDWR);
+	turn();
+	assert_int_equal(end[0].told, 0);
+	assert_int_equal(watch_wait(&end[0].watch, UV_WRITABLE), 0);
+	assert_int_equal(watch_wait(&end[0].watch, UV_READABLE), 0);
+	turn();
+	assert_int_equal(end[0].told, 1);
+}
+
+/* Both are ready in the same turn; whoever is first closes the other one. */
+static void
+is_not_told_what_another_one_has_closed(void **state)
+{
+	(void)state;
+	end[0].closes = &end[1];
+	end[1].closes = &end[0];
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(watch_wait(&end[i].watch, UV_READABLE), 0);
+		assert_int_equal(write(end[i].far, "a", 1), 1);
+	}
+	turn();
+	turn();
+	assert_int_equal(end[0].told + end[1].told, 1);
+}
+
+/* Nobody is left out, and nobody is told twice in a turn, however many are ready. */
+static void
+is_fair(void **state)
+{
+	unsigned told = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < PAIRS; i++) {
+		end[i].again = 3;
+		assert_int_equal(watch_wait(&end[i].watch, UV_READABLE), 0);
+		assert_int_equal(write(end[i].far, "a", 1), 1);
+	}
+	turn();
+	for (unsigned i = 0; i < PAIRS; i++) {
+		assert_in_range(end[i].told, 0, 1);
+		told += end[i].told;
+	}
+	assert_int_equal(told, WATCH_BATCH);
+	turn();
+	for (unsigned i = 0; i < PAIRS; i++)
+		assert_in_range(end[i].told, 1, 2);
+}
+
+/* A descriptor that goes from one owner to the next. */
+static void
+follows_another_watch(void **state)
+{
+	(void)state;
+	end[0].read = 1;
+	assert_int_equal(watch_wait(&end[0].watch, UV_READABLE), 0);
+	assert_int_equal(write(end[0].far, "a", 1), 1);
+	turn();
+	assert_int_equal(end[0].told, 1);
+	watch_close(&end[0].watch);
+
+	struct end next = {.near = end[0].near};
+	watch_init(&next.watch, &watcher, next.near, on_ready, &next);
+	assert_int_equal(watch_wait(&next.watch, UV_READABLE), 0);
+	turn();
+	assert_int_equal(next.told, 0);
+	assert_int_equal(write(end[0].far, "b", 1), 1);
+	turn();
+	assert_int_equal(next.told, 1);
+	assert_int_equal(end[0].told, 1);
+	watch_close(&next.watch);
+}
+
+static void
+says_that_it_cannot(void **state)
+{
+	struct watch w;
+
+	(void)state;
+	watch_init(&w, &watcher, -1, on_ready, NULL);
+	assert_true(watch_wait(&w, UV_READABLE) < 0);
+	watch_close(&w);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, finish)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(tells_once),
+		TEST(is_off_when_it_waits_for_nothing),
+		TEST(is_not_told_what_another_one_has_closed),
+		TEST(is_fair),
+		TEST(follows_another_watch),
+		TEST(says_that_it_cannot),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
