@@ -74,14 +74,16 @@ unsigned look_perm(const struct agent *agent, const struct stat *st, const struc
 /* Copies a name and puts a NUL behind it; it was checked to be short enough by jail_parent(). */
 void name_terminate(struct slice name, char out[]);
 
-/* A last component and its folder (O_PATH). */
+/* A last component and its folder. */
 struct place {
 	int folder;
 	char name[NAME_MAX + 1];
 };
 
-/* Opens the folder of a virtual path.  0 or a negative errno, as jail_parent(). */
+/* Opens the folder of a virtual path, as O_PATH; or as the flags say, O_PATH or O_RDONLY.  0 or a
+ * negative errno, as jail_parent(). */
 int place_init(struct place *p, const struct agent *agent, struct slice path);
+int place_open(struct place *p, const struct agent *agent, struct slice path, int flags);
 void place_deinit(struct place *p);
 
 /* renameat2(2). */

@@ -27,15 +27,21 @@
 #define NR_FCHMODAT2 452
 
 int
-place_init(struct place *p, const struct agent *agent, struct slice path)
+place_open(struct place *p, const struct agent *agent, struct slice path, int flags)
 {
 	struct slice base;
 
-	p->folder = jail_parent(agent->root, path, &base);
+	p->folder = jail_parent(agent->root, path, flags, &base);
 	if (p->folder < 0)
 		return p->folder;
 	name_terminate(base, p->name);
 	return 0;
+}
+
+int
+place_init(struct place *p, const struct agent *agent, struct slice path)
+{
+	return place_open(p, agent, path, O_PATH);
 }
 
 void

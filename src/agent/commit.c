@@ -34,7 +34,8 @@ struct commit {
 	int fd; /* of the file; the message's own */
 	struct stat st;
 	struct place place;
-	int folder; /* open to read, or -1 where the user may not */
+	bool reads_folder; /* place.folder is open to read; the user may */
+	bool is_new;       /* there was no file of that name when it was prepared */
 	char stage[STAGE_NAME_SIZE];
 	/* Where the old file is until the folder is synced, or nothing. */
 	char aside[STAGE_NAME_SIZE];
@@ -54,18 +55,16 @@ commit_init(struct commit *c)
 {
 	int r = fstat(c->fd, &c->st) < 0 ? -errno : S_ISREG(c->st.st_mode) ? 0 : -EINVAL;
 
-	if (r == 0)
-		r = place_init(&c->place, c->agent, c->f->path);
 	if (r < 0)
 		return r;
-	c->folder = jail_open_at(c->place.folder, ".", O_RDONLY | O_DIRECTORY, 0);
-	return 0;
+	r = place_open(&c->place, c->agent, c->f->path, O_RDONLY);
+	c->reads_folder = r == 0;
+	return r == -EACCES ? place_init(&c->place, c->agent, c->f->path) : r;
 }
 
 static void
 commit_deinit(struct commit *c)
 {
-	fd_close(&c->folder);
 	place_deinit(&c->place);
 }
 
@@ -76,8 +75,8 @@ commit_deinit(struct commit *c)
 static int
 sync_folder(struct commit *c)
 {
-	if (c->folder >= 0)
-		return syncs_folder(&c->agent->syncs, c->folder);
+	if (c->reads_folder)
+		return syncs_folder(&c->agent->syncs, c->place.folder);
 	return fsync(c->fd) < 0 ? -errno : 0;
 }
 
@@ -137,8 +136,9 @@ inherit(struct commit *c, mode_t *mode)
 	struct stat st;
 	int old = open_old(c, &st);
 
-	if (old == -ENOENT)
-		return inherit_from_folder(&c->st, c->folder, mode);
+	c->is_new = old == -ENOENT;
+	if (c->is_new)
+		return inherit_from_folder(&c->st, c->reads_folder ? c->place.folder : -1, mode);
 	if (old < 0)
 		return old;
 	int r = inherit_from_file(c->fd, &c->st, old, &st, mode);
@@ -162,7 +162,7 @@ prepare(struct commit *c)
 		r = inherit(c, &mode);
 	if (r == 0)
 		r = retain_seal(c->agent, c->place.folder, c->fd);
-	if (r == 0 && fstat(c->fd, &c->st) < 0)
+	if (r == 0 && retain_is_set(c->agent) && fstat(c->fd, &c->st) < 0)
 		r = -errno;
 	if (r == 0)
 		r = digest_keep(c->fd, &c->st, c->f->digest);
@@ -176,14 +176,18 @@ prepare(struct commit *c)
 	return r;
 }
 
-/* Some file systems can't promise that a name is free; there it was looked up. */
+/* Some file systems can't promise that a name is free; there it is looked up. */
 static int
 rename_to_free(int folder, const char *from, const char *to)
 {
+	struct stat st;
+
 	if (rename_at(folder, from, folder, to, RENAME_NOREPLACE) == 0)
 		return 0;
 	if (errno != EINVAL)
 		return -errno;
+	if (fstatat(folder, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return -EEXIST;
 	return rename_at(folder, from, folder, to, 0) < 0 ? -errno : 0;
 }
 
@@ -255,9 +259,11 @@ publish(struct commit *c)
 	if (r == 0)
 		r = -EEXIST;
 	for (int i = 0; i < RACES && (r == -EEXIST || r == -ENOENT); i++) {
-		if (fstatat(folder, c->place.name, &c->old, AT_SYMLINK_NOFOLLOW) == 0)
+		/* What was new a moment ago is not looked for again: the rename finds out. */
+		const bool seems_new = c->is_new && i == 0;
+		if (!seems_new && fstatat(folder, c->place.name, &c->old, AT_SYMLINK_NOFOLLOW) == 0)
 			r = replace(c);
-		else if (errno != ENOENT)
+		else if (!seems_new && errno != ENOENT)
 			r = -errno;
 		else
 			r = may_make ? rename_to_free(folder, c->stage, c->place.name) : -EACCES;
@@ -318,7 +324,7 @@ copy_stage(struct slice name, char out[STAGE_NAME_SIZE])
 int
 do_commit(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
 {
-	struct commit c = {.agent = agent, .f = &in->f_commit, .fd = in->fd, .folder = -1};
+	struct commit c = {.agent = agent, .f = &in->f_commit, .fd = in->fd};
 	const bool staged = c.f->stage.n > 0;
 
 	(void)scratch;

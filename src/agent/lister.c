@@ -415,7 +415,7 @@ list_one(struct lister *l, struct slice path)
 {
 	struct slice base;
 	char name[NAME_MAX + 1];
-	int folder = jail_parent(l->agent->root, path, &base);
+	int folder = jail_parent(l->agent->root, path, O_PATH, &base);
 
 	l->done = true;
 	if (folder == -EPERM) {

@@ -126,7 +126,7 @@ look_at(const struct agent *agent, struct slice path, bool wants_part, struct st
 	int r = fd < 0 ? fd : fstat(fd, st) < 0 ? -errno : 0;
 
 	fd_close(&fd);
-	int folder = jail_parent(agent->root, path, &base);
+	int folder = jail_parent(agent->root, path, O_PATH, &base);
 	*in_folder = folder >= 0 && fstat(folder, parent) == 0;
 	if (wants_part && folder >= 0 && look_at_part(agent, folder, base, st))
 		r = 0;

@@ -102,7 +102,7 @@ open_folder_of(const struct agent *agent, struct buf *path, const struct stat *s
 	struct stat now;
 
 	for (int links = 0; links <= LINKS_MAX; links++) {
-		int folder = jail_parent(agent->root, buf_slice(path), &base);
+		int folder = jail_parent(agent->root, buf_slice(path), O_PATH, &base);
 		if (folder < 0)
 			return folder;
 		name_terminate(base, name);

@@ -128,12 +128,11 @@ take_part(struct upload *u)
 	return 0;
 }
 
-/* Makes a new staging file, under a random name where the ordinary one is taken. */
+/* A new staging file was made, or could not be: under a random name where the ordinary one is
+ * taken. */
 static int
-make(struct upload *u)
+made(struct upload *u)
 {
-	sweep_expect(u->agent);
-	u->fd = stage_make(u->agent, u->place.folder, u->stage);
 	if (u->fd == -EEXIST || u->fd == -EBUSY) {
 		/* Who has taken the new one counts when it goes, not that it came. */
 		u->change.files += u->fd == -EBUSY;
@@ -159,6 +158,14 @@ make(struct upload *u)
 	return 0;
 }
 
+static int
+make(struct upload *u)
+{
+	sweep_expect(u->agent);
+	u->fd = stage_make(u->agent, u->place.folder, u->stage);
+	return made(u);
+}
+
 /*
  * A new file for a whole upload.  An old part goes, where nobody writes it: it would only be in the
  * way.
@@ -166,8 +173,11 @@ make(struct upload *u)
 static int
 begin_whole(struct upload *u)
 {
+	sweep_expect(u->agent);
+	u->fd = stage_make(u->agent, u->place.folder, u->stage);
+	if (u->fd != -EEXIST)
+		return made(u);
 	int r = stage_remove(u->agent, &u->place, &u->change);
-
 	if (r < 0 && r != -ENOENT && r != -EBUSY)
 		r = stage_random_name(u->stage);
 	return r == -EIO ? r : make(u);

@@ -175,7 +175,7 @@ jail_open(int root, struct slice path, int flags, mode_t mode)
 }
 
 int
-jail_parent(int root, struct slice path, struct slice *base)
+jail_parent(int root, struct slice path, int flags, struct slice *base)
 {
 	while (path.n && path.p[path.n - 1] == '/')
 		path.n--;
@@ -188,5 +188,5 @@ jail_parent(int root, struct slice path, struct slice *base)
 		return -EINVAL;
 	if (base->n > NAME_MAX)
 		return -ENAMETOOLONG;
-	return jail_open(root, slice_head(path, path.n - base->n), O_PATH | O_DIRECTORY, 0);
+	return jail_open(root, slice_head(path, path.n - base->n), flags | O_DIRECTORY, 0);
 }

@@ -194,11 +194,11 @@ flush(struct pump *p)
 	return 0;
 }
 
-/* Whether the digest that was computed so far is that of all of the file. */
+/* Whether the digest that was computed so far is that of all of a file of that size. */
 static bool
-is_hashed(const struct pump *p)
+is_hashed(const struct pump *p, uint64_t size)
 {
-	return p->file->hash.on && p->file->hash.n == file_size(p->file);
+	return p->file->hash.on && p->file->hash.n == size;
 }
 
 /*
@@ -210,7 +210,7 @@ hash_again(struct pump *p)
 {
 	struct file *f = p->file;
 
-	if (p->plan.digest == WORD_digest_none || is_hashed(p) ||
+	if (p->plan.digest == WORD_digest_none || is_hashed(p, file_size(f)) ||
 	    (fcntl(f->fd, F_GETFL) & O_ACCMODE) != O_RDWR)
 		return false;
 	if (!p->reads_again) {
@@ -439,6 +439,6 @@ pump_receive_rest(struct pump *p)
 void
 pump_receive_digest(struct pump *p)
 {
-	if (is_hashed(p))
+	if (is_hashed(p, p->result.size))
 		hash_end_named(&p->file->hash, p->plan.digest, p->result.digest);
 }

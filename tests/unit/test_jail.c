@@ -177,7 +177,7 @@ parents_are_split_off(void **state)
 	assert_int_equal(fstatat(root, "folder", &folder, 0), 0);
 	for (size_t i = 0; i < sizeof(parents) / sizeof(parents[0]); i++) {
 		struct slice base = SLICE_NULL;
-		int fd = jail_parent(root, slice_of(parents[i].path), &base);
+		int fd = jail_parent(root, slice_of(parents[i].path), O_PATH, &base);
 		if (parents[i].error) {
 			assert_int_equal(fd, parents[i].error);
 			continue;
