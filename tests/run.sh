@@ -15,7 +15,7 @@ export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive PYTHONDONTWRITEBYTECODE=1
 mapfile -t PACKAGES < <(grep -v '^#' etc/packages)
 PACKAGES+=(libcmocka-dev python3 ca-certificates openssl curl lftp ncftp tnftp wget rclone aria2 perl nodejs npm vsftpd strace
 	libio-socket-ssl-perl libpam-modules filezilla xvfb xdotool passwd util-linux procps mandoc clang-tidy clang-format fuse3 libfuse3-dev
-	e2fsprogs xfsprogs mount)
+	e2fsprogs xfsprogs mount valgrind)
 
 as_root() {
 	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
