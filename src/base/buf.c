@@ -120,17 +120,19 @@ buf_add_u64(struct buf *b, uint64_t n)
 void
 buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
+	size_t room = b->cap - b->len;
 	va_list again;
 
 	va_copy(again, ap);
-	int n = vsnprintf(NULL, 0, fmt, again);
+	int n = vsnprintf(room ? b->data + b->len : NULL, room, fmt, again);
 	va_end(again);
 	/* One byte more for the terminator that vsnprintf writes and that is not kept. */
 	if (n < 0 || buf_reserve(b, (size_t)n + 1) < 0) {
 		b->failed = true;
 		return;
 	}
-	vsnprintf(b->data + b->len, (size_t)n + 1, fmt, ap);
+	if ((size_t)n >= room)
+		vsnprintf(b->data + b->len, (size_t)n + 1, fmt, ap);
 	b->len += (size_t)n;
 }
 

@@ -17,6 +17,7 @@
 #include <wharf/base/log.h>
 
 #define LINE_MAX_BYTES 4096
+#define LINE_USUAL     256
 /* Of a text line, before the last value's last byte. */
 #define TEXT_MAX_BYTES (LINE_MAX_BYTES - 96)
 #define JSON_MAX_BYTES ((LINE_MAX_BYTES - 512) / 2) /* of all values: JSON may double each byte */
@@ -26,8 +27,9 @@ static struct {
 	int fd;
 	enum log_level least;
 	bool json;
+	atomic_bool no_socket; /* that is known */
 	atomic_uint_fast64_t lost;
-} sink = {"wharfd", STDERR_FILENO, LOG_LEVEL_INFO, false, 0};
+} sink = {"wharfd", STDERR_FILENO, LOG_LEVEL_INFO, false, false, 0};
 
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 
@@ -35,7 +37,7 @@ void
 log_setup(const char *process, int fd, enum log_level least, bool json)
 {
 	snprintf(sink.process, sizeof(sink.process), "%s", process);
-	sink.fd = fd;
+	log_set_fd(fd);
 	sink.least = least;
 	sink.json = json;
 	/* libc reads its time zone once, at the first call for a time: not in a jail, where the
@@ -50,6 +52,7 @@ void
 log_set_fd(int fd)
 {
 	sink.fd = fd;
+	atomic_store(&sink.no_socket, false);
 }
 
 void
@@ -57,6 +60,7 @@ log_replace(int fd)
 {
 	if (dup3(fd, STDERR_FILENO, 0) < 0)
 		LOG(ERROR, "the new log file cannot be used", LOG_ERRNO(-errno));
+	atomic_store(&sink.no_socket, false);
 }
 
 bool
@@ -102,7 +106,10 @@ add_escaped(struct buf *b, struct slice s, size_t max)
 	const unsigned char *p = (const unsigned char *)s.p;
 
 	for (size_t i = 0; i < s.n && b->len < max;) {
-		size_t len = printable(p + i, s.n - i);
+		size_t run = 0, most = max - b->len < s.n - i ? max - b->len : s.n - i;
+		while (run < most && p[i + run] < 0x80 && printable(p + i + run, 1))
+			run++;
+		size_t len = run ? run : printable(p + i, s.n - i);
 		if (len)
 			buf_add(b, p + i, len);
 		else
@@ -118,15 +125,40 @@ log_escape(struct buf *out, struct slice bytes)
 }
 
 static void
+put_digits(char *at, size_t width, int n)
+{
+	while (width > 0) {
+		at[--width] = (char)('0' + n % 10);
+		n /= 10;
+	}
+}
+
+/* printf() would take longer for a line than all else that is done for it. */
+static void
 add_time(struct buf *b)
 {
+	char text[] = "0000-00-00T00:00:00.000Z";
 	struct timespec now;
 	struct tm tm;
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &tm);
-	buf_printf(b, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ", tm.tm_year + 1900, tm.tm_mon + 1,
-		   tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec / 1000000);
+	put_digits(text, 4, tm.tm_year + 1900);
+	put_digits(text + 5, 2, tm.tm_mon + 1);
+	put_digits(text + 8, 2, tm.tm_mday);
+	put_digits(text + 11, 2, tm.tm_hour);
+	put_digits(text + 14, 2, tm.tm_min);
+	put_digits(text + 17, 2, tm.tm_sec);
+	put_digits(text + 20, 3, (int)(now.tv_nsec / 1000000));
+	buf_add(b, text, sizeof(text) - 1);
+}
+
+static void
+add_number(struct buf *b, int64_t n)
+{
+	if (n < 0)
+		buf_add_byte(b, '-');
+	buf_add_u64(b, n < 0 ? -(uint64_t)n : (uint64_t)n);
 }
 
 static void
@@ -134,11 +166,18 @@ add_text(struct buf *b, enum log_level level, const char *what, const struct log
 	 size_t n)
 {
 	add_time(b);
-	buf_printf(b, " %s %s: %s", level_names[level], sink.process, what);
+	buf_add_byte(b, ' ');
+	buf_add_str(b, level_names[level]);
+	buf_add_byte(b, ' ');
+	buf_add_str(b, sink.process);
+	buf_add_str(b, ": ");
+	buf_add_str(b, what);
 	for (size_t i = 0; i < n; i++) {
-		buf_printf(b, " %s=", fields[i].key);
+		buf_add_byte(b, ' ');
+		buf_add_str(b, fields[i].key);
+		buf_add_byte(b, '=');
 		if (fields[i].kind == LOG_FIELD_NUMBER) {
-			buf_printf(b, "%lld", (long long)fields[i].number);
+			add_number(b, fields[i].number);
 			continue;
 		}
 		if (fields[i].kind == LOG_FIELD_REAL) {
@@ -202,9 +241,14 @@ add_json(struct buf *b, enum log_level level, const char *what, const struct log
 static bool
 put_line(struct slice line)
 {
-	ssize_t r = send(sink.fd, line.p, line.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	bool no_socket = atomic_load_explicit(&sink.no_socket, memory_order_relaxed);
+	ssize_t r = no_socket ? -1 : send(sink.fd, line.p, line.n, MSG_DONTWAIT | MSG_NOSIGNAL);
 
-	if (r < 0 && errno == ENOTSOCK)
+	if (!no_socket && r < 0 && errno == ENOTSOCK) {
+		no_socket = true;
+		atomic_store(&sink.no_socket, true);
+	}
+	if (no_socket)
 		r = write(sink.fd, line.p, line.n);
 	return r == (ssize_t)line.n;
 }
@@ -215,6 +259,7 @@ log_write(enum log_level level, const char *what, const struct log_field *fields
 	struct buf line = BUF_INIT;
 	int saved = errno;
 
+	buf_reserve(&line, LINE_USUAL);
 	uint_fast64_t lost = atomic_exchange(&sink.lost, 0);
 	if (lost) {
 		const struct log_field field = LOG_NUM("lines", lost);
