@@ -93,11 +93,13 @@ control_is_full(const struct session *s)
 static size_t
 flush_clear(struct session *s)
 {
+	/* control_update() sends FIN behind the last reply: that goes in the same segment. */
+	int more = s->ending && !s->secure ? MSG_MORE : 0;
 	size_t at = 0;
 
 	while (at < s->out.len && !s->broken) {
 		ssize_t n = send(s->fd, s->out.data + at, s->out.len - at,
-				 MSG_NOSIGNAL | MSG_DONTWAIT);
+				 MSG_NOSIGNAL | MSG_DONTWAIT | more);
 		if (n >= 0)
 			at += (size_t)n;
 		else if (errno == EAGAIN)
