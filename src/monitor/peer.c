@@ -21,6 +21,9 @@
 /* A turn of the loop takes so many messages of one peer, so that none starves the others. */
 #define MESSAGES_A_TURN 64
 #define QUEUE_MAX       20000
+/* A channel that can be written to has three quarters of its buffer free: for far more than this.
+ */
+#define ROOM_HOLDS 16
 /* How long a process whose channel ended has to leave. */
 #define LEAVE_MS 1000
 
@@ -266,11 +269,18 @@ peer_send(struct peer *p, const struct message *m)
 }
 
 bool
-peer_has_room(const struct peer *p)
+peer_has_room(struct peer *p)
 {
 	struct pollfd pfd = {.fd = p->wire.fd, .events = POLLOUT};
 
-	return !p->lost && !p->queue && poll(&pfd, 1, 0) == 1 && (pfd.revents & POLLOUT);
+	if (p->lost || p->queue)
+		return false;
+	if (p->room == 0 && poll(&pfd, 1, 0) == 1 && (pfd.revents & POLLOUT))
+		p->room = ROOM_HOLDS;
+	if (p->room == 0)
+		return false;
+	p->room--;
+	return true;
 }
 
 int

@@ -49,6 +49,7 @@ struct peer {
 	bool lost, dead;
 	struct datagram *queue, *queue_end; /* what the channel had no room for */
 	size_t queued;
+	unsigned room;     /* for how many calls peer_has_room() need not look */
 	UT_hash_handle hh; /* in the monitor's children, by pid */
 };
 
@@ -64,8 +65,8 @@ int peer_adopt(struct peer *p, const struct peer_class *class, struct monitor *m
  * is killed.
  */
 int peer_send(struct peer *p, const struct message *m);
-/* Whether the channel has room for a good many messages more. */
-bool peer_has_room(const struct peer *p);
+/* Whether the channel has room for a good many messages more: a look holds for so many calls. */
+bool peer_has_room(struct peer *p);
 
 /* Ends the life of a peer from the owner's side: closes the channel, and kills what has not left
  * after grace_ms. */
