@@ -37,6 +37,15 @@ scope_of(const struct sockaddr_storage *a)
 }
 
 bool
+address_is_any(const struct sockaddr_storage *a)
+{
+	static const uint8_t zero[16];
+	struct address_bytes bytes = bytes_of(a);
+
+	return bytes.n > 0 && memcmp(bytes.p, zero, bytes.n) == 0;
+}
+
+bool
 address_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 {
 	struct address_bytes x = bytes_of(a), y = bytes_of(b);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -31,6 +32,7 @@ struct listener {
 	struct monitor *monitor;
 	size_t index;
 	int fd;
+	struct sockaddr_storage local; /* where it is bound; of no family: to all addresses */
 	uv_poll_t poll;
 	bool open; /* poll is initialised and not closed */
 	struct settings settings;
@@ -51,6 +53,28 @@ log_listener(const char *what, const struct conf_listener *l, int r)
 	buf_deinit(&text);
 }
 
+/*
+ * What Linux hands on to each connection that is accepted, so that it costs none of them a call.
+ * RFC 959 §4.1.3 sends Telnet's signals as urgent data: they stay in their place in the stream.
+ */
+static int
+set_inherited(int fd)
+{
+	static const struct {
+		int level, name, value;
+	} options[] = {
+		{SOL_SOCKET, SO_OOBINLINE, 1},    {SOL_SOCKET, SO_KEEPALIVE, 1},
+		{IPPROTO_TCP, TCP_NODELAY, 1},    {IPPROTO_TCP, TCP_KEEPIDLE, 60},
+		{IPPROTO_TCP, TCP_KEEPINTVL, 15}, {IPPROTO_TCP, TCP_KEEPCNT, 4},
+	};
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		if (setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+			       sizeof(int)) < 0)
+			return -errno;
+	return 0;
+}
+
 /* A bound and listening socket, or a negative errno.  "*" is the IPv6 wildcard and takes IPv4 too.
  */
 static int
@@ -67,12 +91,26 @@ open_socket(const struct sockaddr_storage *address)
 	    (v6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) < 0) ||
 	    bind(fd, (const struct sockaddr *)address,
 		 v6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in)) < 0 ||
-	    listen(fd, BACKLOG) < 0) {
+	    set_inherited(fd) < 0 || listen(fd, BACKLOG) < 0) {
 		int r = -errno;
 		fd_close(&fd);
 		return r;
 	}
 	return fd;
+}
+
+/* The local address of all its connections, where that is one. */
+static struct sockaddr_storage
+bound_address(int fd)
+{
+	const struct sockaddr_storage unknown = {.ss_family = AF_UNSPEC};
+	struct sockaddr_storage a = unknown;
+	socklen_t len = sizeof(a);
+
+	if (getsockname(fd, (struct sockaddr *)&a, &len) < 0)
+		return unknown;
+	address_unmap(&a);
+	return address_is_any(&a) ? unknown : a;
 }
 
 int
@@ -94,6 +132,8 @@ listeners_open(struct monitor *m)
 		int r = l->fd < 0 ? l->fd : conf_settings_for(m->conf, &nobody, &l->settings);
 		if (r < 0)
 			fd_close(&l->fd);
+		else
+			l->local = bound_address(l->fd);
 		log_listener(r < 0 ? "a listener cannot be opened" : "listening", &from[i], r);
 		if (r < 0)
 			return r;
@@ -183,7 +223,6 @@ admit(struct listener *l, struct worker *w, int fd, const struct sockaddr_storag
 {
 	struct monitor *m = l->monitor;
 	struct session *s = session_new(&m->sessions);
-	socklen_t len = sizeof(s->local);
 
 	if (!s || admission_enter(&m->admission, peer) < 0) {
 		log_refusal(peer, ADMITTED);
@@ -194,9 +233,7 @@ admit(struct listener *l, struct worker *w, int fd, const struct sockaddr_storag
 	s->worker = w->index;
 	s->listener = l->index;
 	s->peer = *peer;
-	if (getsockname(fd, (struct sockaddr *)&s->local, &len) < 0)
-		s->local = (struct sockaddr_storage){0};
-	address_unmap(&s->local);
+	s->local = l->local.ss_family == AF_UNSPEC ? bound_address(fd) : l->local;
 	w->sessions++;
 
 	if (hand_over(l, w, fd, s) < 0) {

@@ -3,8 +3,6 @@
 
 /* The control connection; see control.h. */
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -40,32 +38,11 @@ now_of(const struct session *s)
 	return uv_now(&s->worker->loop);
 }
 
-/* RFC 959 §4.1.3 sends Telnet's signals as urgent data: they stay in their place in the stream. */
-static int
-set_up(int fd)
-{
-	static const struct {
-		int level, name, value;
-	} options[] = {
-		{SOL_SOCKET, SO_OOBINLINE, 1},    {SOL_SOCKET, SO_KEEPALIVE, 1},
-		{IPPROTO_TCP, TCP_NODELAY, 1},    {IPPROTO_TCP, TCP_KEEPIDLE, 60},
-		{IPPROTO_TCP, TCP_KEEPINTVL, 15}, {IPPROTO_TCP, TCP_KEEPCNT, 4},
-	};
-
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-		if (setsockopt(fd, options[i].level, options[i].name, &options[i].value,
-			       sizeof(int)) < 0)
-			return -errno;
-	return 0;
-}
-
 int
 control_init(struct session *s)
 {
-	int r = set_up(s->fd);
+	int r = uv_poll_init(&s->worker->loop, &s->poll, s->fd);
 
-	if (r == 0)
-		r = uv_poll_init(&s->worker->loop, &s->poll, s->fd);
 	if (r < 0)
 		return r;
 	uv_timer_init(&s->worker->loop, &s->timer);

@@ -321,7 +321,7 @@ prepare(struct session *s, const struct w_session *m)
 		if (!s->before)
 			return -EBADMSG;
 	}
-	return fd_set_nonblocking(s->fd, true);
+	return 0;
 }
 
 int

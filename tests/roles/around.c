@@ -288,8 +288,11 @@ connect_client(int listener)
 	struct client *c = calloc(1, sizeof(*c));
 	int at = bound_socket(INADDR_LOOPBACK);
 	struct message m = {.id = MSG_W_SESSION};
+	int on = 1;
 
 	assert_non_null(c);
+	/* As the monitor's listeners have it. */
+	assert_int_equal(setsockopt(at, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)), 0);
 	assert_int_equal(listen(at, 1), 0);
 	c->fd = connect_from(INADDR_LOOPBACK, port_of(at));
 	m.fd = accept(at, NULL, NULL);

@@ -8,14 +8,18 @@
  *
  *	users NAME SECRET | users-certificate NAME | pam NAME SECRET | pam-ask NAME |
  *	pam-certificate NAME | secret TEXT | anonymous | active |
- *logout | illegal | crash | about | timeout | quit
+ *logout | illegal | crash | about | socket | timeout | quit
  */
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,7 +35,7 @@ struct client {
 	int fd;
 	uint64_t session;
 	struct wire pam;
-	struct sockaddr_storage passive;
+	struct sockaddr_storage passive, local;
 	uint64_t login_timeout; /* 0: the listener's */
 };
 
@@ -95,6 +99,31 @@ send_plain(enum message_id id, const struct client *c)
 	wire_send(&monitor, &m);
 }
 
+/* What a session's socket is given with. */
+static void
+about_socket(const struct client *c)
+{
+	static const struct {
+		int level, name;
+	} options[] = {{SOL_SOCKET, SO_OOBINLINE},   {SOL_SOCKET, SO_KEEPALIVE},
+		       {IPPROTO_TCP, TCP_NODELAY},   {IPPROTO_TCP, TCP_KEEPIDLE},
+		       {IPPROTO_TCP, TCP_KEEPINTVL}, {IPPROTO_TCP, TCP_KEEPCNT}};
+	struct sockaddr_storage local;
+	socklen_t length = sizeof(local);
+
+	say(c, "socket");
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		int value = -1;
+		socklen_t n = sizeof(value);
+		getsockopt(c->fd, options[i].level, options[i].name, &value, &n);
+		say(c, " %d", value);
+	}
+	getsockname(c->fd, (struct sockaddr *)&local, &length);
+	address_unmap(&local);
+	say(c, " %s\n",
+	    memcmp(&local, &c->local, sizeof(struct sockaddr_in)) ? "elsewhere" : "here");
+}
+
 static void
 about(const struct client *c)
 {
@@ -155,6 +184,8 @@ obey(struct client *c, char *line)
 		abort();
 	} else if (strcmp(word, "timeout") == 0) {
 		say(c, "timeout %llu\n", (unsigned long long)c->login_timeout);
+	} else if (strcmp(word, "socket") == 0) {
+		about_socket(c);
 	} else if (strcmp(word, "about") == 0) {
 		about(c);
 	} else {
@@ -263,6 +294,7 @@ on_session(const struct message *m)
 				.session = m->w_session.session,
 				.pam = {.fd = -1},
 				.passive = m->w_session.passive_address,
+				.local = m->w_session.local,
 				.login_timeout = login_timeout_of(m->w_session.settings)};
 			fd_set_nonblocking(m->fd, false);
 			say(&clients[i], "session\n");

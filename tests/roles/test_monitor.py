@@ -236,6 +236,7 @@ def test_users(uid=None):
     else:
         expect(login(c, "low"), "login low agent 4 rights ff")
     expect_like(c.ask("about"), r"worker \d uid \d+ passive unknown environ (0|28)")
+    expect(c.ask("socket"), "socket 1 1 1 60 15 4 here")
     for o in others + [c]:
         o.close()
     log = d.read_log()

@@ -58,6 +58,22 @@ test_same_host(void **state)
 }
 
 static void
+test_wildcards(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		bool any;
+	} rows[] = {{"0.0.0.0", true},  {"::", true},       {"::ffff:0.0.0.0", true},
+		    {"0.0.0.1", false}, {"1.0.0.0", false}, {"::1", false}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct sockaddr_storage a = address(rows[i].text, 21);
+		assert_int_equal(address_is_any(&a), rows[i].any);
+	}
+}
+
+static void
 test_unmap_and_format(void **state)
 {
 	(void)state;
@@ -191,7 +207,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_same_host),  cmocka_unit_test(test_unmap_and_format),
 		cmocka_unit_test(test_networks),   cmocka_unit_test(test_bad_networks),
-		cmocka_unit_test(test_network_of),
+		cmocka_unit_test(test_network_of), cmocka_unit_test(test_wildcards),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,6 +35,8 @@ struct network {
  * known.
  */
 bool address_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
+/* Whether it is the wildcard of its family. */
+bool address_is_any(const struct sockaddr_storage *a);
 /* Turns a v4-mapped IPv6 address into the IPv4 address that it is; leaves all others alone. */
 void address_unmap(struct sockaddr_storage *a);
 /* Appends "192.0.2.1:21", "[2001:db8::1]:21", or "unknown" for other families. */
