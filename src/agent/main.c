@@ -16,6 +16,7 @@
 
 #include <wharf/base/fd.h>
 #include <wharf/base/log.h>
+#include <wharf/base/memory.h>
 #include <wharf/sandbox/sandbox.h>
 
 #include "agent.h"
@@ -181,6 +182,7 @@ main(void)
 	r = sweep_start(&agent, &monitor, sweep);
 	if (r < 0)
 		LOG(ERROR, "old parts of uploads are not removed", LOG_ERRNO(r));
+	memory_settle();
 	r = take_channels(&monitor);
 	/* The end of the monitor is the end of all: this waits for no thread, so a request that
 	 * hangs does not delay it. */

@@ -16,6 +16,7 @@
 
 #include <wharf/base/fd.h>
 #include <wharf/base/log.h>
+#include <wharf/base/memory.h>
 #include <wharf/base/spawn.h>
 #include <wharf/sandbox/sandbox.h>
 
@@ -92,6 +93,7 @@ main(void)
 		r = ledger_open(&ledger);
 	}
 	int status = EX_OSERR;
+	memory_settle();
 	if (tell(&ledger, r, r < 0 ? what : NULL) == 0 && r == 0)
 		status = ledger_serve(&ledger);
 	ledger_close(&ledger);

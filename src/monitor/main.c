@@ -21,6 +21,7 @@
 #include <wharf/base/check.h>
 #include <wharf/base/fd.h>
 #include <wharf/base/log.h>
+#include <wharf/base/memory.h>
 #include <wharf/sandbox/sandbox.h>
 
 #include "auth.h"
@@ -301,6 +302,7 @@ start(struct monitor *m)
 		hosts_watch(m);
 	if (r == 0)
 		sweeps_start(m);
+	memory_settle();
 	return r;
 }
 

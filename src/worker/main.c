@@ -15,6 +15,7 @@
 
 #include <wharf/base/fd.h>
 #include <wharf/base/log.h>
+#include <wharf/base/memory.h>
 #include <wharf/sandbox/sandbox.h>
 
 #include "worker.h"
@@ -178,5 +179,6 @@ main(void)
 	}
 	protections_log(&got);
 	settings_deinit(&start.settings);
+	memory_settle();
 	return worker_run(&worker, &wire);
 }
