@@ -55,6 +55,16 @@ seconds_now(void)
 	return now.tv_sec;
 }
 
+/* Milliseconds since 1970, by the clock that those who count a user's files have too. */
+static uint64_t
+wall_now(void)
+{
+	struct timespec now = {0};
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 static void
 leave(struct sweep *sweep, time_t in)
 {
@@ -141,6 +151,7 @@ sweep_once(struct sweeper *s)
 {
 	const time_t keep = (time_t)s->agent->settings.staging_keep;
 	const time_t begin = seconds_now();
+	const uint64_t since = wall_now();
 	struct sweep sweep = {0};
 	int r = sweep_root(s->agent, &sweep);
 	const time_t end = seconds_now();
@@ -163,7 +174,7 @@ sweep_once(struct sweeper *s)
 	const struct message m = {
 		.id = MSG_R_SWEPT,
 		.fd = -1,
-		.r_swept = {(uint64_t)sweep.bytes, (uint64_t)sweep.files, s->due != 0}};
+		.r_swept = {(uint64_t)sweep.bytes, (uint64_t)sweep.files, since, s->due != 0}};
 	tell(s, &m);
 	pthread_mutex_unlock(&s->mutex);
 }

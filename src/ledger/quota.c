@@ -585,8 +585,10 @@ quotas_freed(struct quotas *q, const struct k_freed *freed)
 	if (!u || (!u->known && !u->scanning))
 		return;
 	open_row(q, u);
+	/* It comes by way of the monitor, so the files may have been counted without what the sweep
+	 * had removed already. */
 	apply_change(u, -(int64_t)(freed->bytes & INT64_MAX), -(int64_t)(freed->files & INT64_MAX),
-		     false);
+		     u->scanned < 0 || (uint64_t)u->scanned >= freed->since);
 }
 
 static void

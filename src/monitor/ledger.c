@@ -190,11 +190,11 @@ ledger_pass_log(struct monitor *m, int fd)
 }
 
 void
-ledger_freed(struct monitor *m, struct slice user, uint64_t bytes, uint64_t files)
+ledger_freed(struct monitor *m, struct slice user, const struct r_swept *swept)
 {
 	struct message msg = {.id = MSG_K_FREED, .fd = -1};
 
-	msg.k_freed = (struct k_freed){user, bytes, files};
+	msg.k_freed = (struct k_freed){user, swept->bytes, swept->files, swept->since};
 	if (m->ledger->state == LEDGER_SERVING)
 		peer_send(&m->ledger->peer, &msg);
 }

@@ -9,6 +9,7 @@
 #define WHARF_MONITOR_LEDGER_H
 
 #include <wharf/base/slice.h>
+#include <wharf/wire/wire.h>
 
 #include "monitor.h"
 
@@ -26,8 +27,8 @@ int ledger_start_worker(struct worker *w);
 void ledger_connect(struct worker *w);
 /* Hands a copy of fd to it: K_LOG. */
 void ledger_pass_log(struct monitor *m, int fd);
-/* A sweep has removed so much of what the user had. */
-void ledger_freed(struct monitor *m, struct slice user, uint64_t bytes, uint64_t files);
+/* A sweep has removed so much of what the user had: K_FREED. */
+void ledger_freed(struct monitor *m, struct slice user, const struct r_swept *swept);
 
 /* Whether the process lives, reaped or not. */
 bool ledger_lives(const struct monitor *m);

@@ -320,7 +320,7 @@ sweeps_done(struct monitor *m, const struct root_owner *owner, uint64_t staged,
 		    LOG_BYTES("root", owner->folder), LOG_NUM("files", swept->files),
 		    LOG_NUM("bytes", swept->bytes));
 	if (swept->files || swept->bytes)
-		ledger_freed(m, owner->user, swept->bytes, swept->files);
+		ledger_freed(m, owner->user, swept);
 	if (!root)
 		return 0;
 	if (swept->left || root->staged != staged)

@@ -443,13 +443,13 @@ worker(void)
 
 /*
  * Says what the file "plan" of the root folder wants, a line each: "stages" or "swept BYTES FILES
- * LEFT".
+ * LEFT [SINCE]".
  */
 static void
 follow_plan(const char *root)
 {
 	char path[300], line[100];
-	unsigned long long bytes, files;
+	unsigned long long bytes, files, since = 0;
 	unsigned left;
 	FILE *f;
 
@@ -457,9 +457,9 @@ follow_plan(const char *root)
 	f = fopen(path, "r");
 	while (f && fgets(line, sizeof(line), f)) {
 		struct message m = {.id = MSG_R_STAGES, .fd = -1};
-		if (sscanf(line, "swept %llu %llu %u", &bytes, &files, &left) == 3) {
+		if (sscanf(line, "swept %llu %llu %u %llu", &bytes, &files, &left, &since) >= 3) {
 			m.id = MSG_R_SWEPT;
-			m.r_swept = (struct r_swept){bytes, files, (uint8_t)left};
+			m.r_swept = (struct r_swept){bytes, files, since, (uint8_t)left};
 		}
 		wire_send(&monitor, &m);
 	}
@@ -513,9 +513,10 @@ ledger(void)
 		if (m.id == MSG_K_CHANNEL)
 			dprintf(2, "fake ledger: channel of worker %u\n", m.k_channel.worker);
 		if (m.id == MSG_K_FREED)
-			dprintf(2, "fake ledger: freed %.*s %llu bytes %llu files\n",
+			dprintf(2, "fake ledger: freed %.*s %llu bytes %llu files since %llu\n",
 				SLICE_FMT(m.k_freed.user), (unsigned long long)m.k_freed.bytes,
-				(unsigned long long)m.k_freed.files);
+				(unsigned long long)m.k_freed.files,
+				(unsigned long long)m.k_freed.since);
 		if (m.id == MSG_K_LOG)
 			dup2(m.fd, 2);
 		fd_close(&m.fd);

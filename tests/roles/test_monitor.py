@@ -654,12 +654,12 @@ def test_sweeps(uid=None):
     time.sleep(2.5)
     expect([a[:2] for a in agents_of(d)], [("alice", "0"), ("alice", "1")])
     # All die; at the next start the root is swept by an agent without a session, which ends.
-    plan(d, "swept 1234 5 1")
+    plan(d, "swept 1234 5 1 1700000000123")
     d.kill_and_start()
     d.wait_for("parts of broken uploads were removed")
     expect(agents_of(d)[0], ("alice", "1", first.hex()))
     assert re.search(r"user=alice .*files=5 bytes=1234", d.read_log()), d.read_log()
-    d.wait_for("fake ledger: freed alice 1234 bytes 5 files")
+    d.wait_for("fake ledger: freed alice 1234 bytes 5 files since 1700000000123")
     # Parts are left: swept again, twice in staging_keep, and the agent is not found by a session.
     d.wait_for("parts of broken uploads were removed", 3)
     expect(remembered(d), [alice])

@@ -9,7 +9,7 @@
  *	reserve P ID BYTES [least N] [files N] [force] [of BYTES] [of-files N]
  *	change P [release BYTES FILES] [by BYTES FILES] [unsure]
  *	ask P ID             scanned P ID BYTES FILES            cannot P ID ERRNO
- *	freed BYTES FILES    after MS            broken
+ *	freed BYTES FILES [AGO: its sweep began so long ago]     after MS            broken
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -181,8 +181,10 @@ do_other(const struct words *w)
 	} else if (strcmp(verb, "mended") == 0) {
 		world.broken = false;
 	} else if (strcmp(verb, "freed") == 0) {
-		quotas_freed(&world.quotas,
-			     &(struct k_freed){SLICE("alice"), number(w, 1), number(w, 2)});
+		quotas_freed(
+			&world.quotas,
+			&(struct k_freed){SLICE("alice"), number(w, 1), number(w, 2),
+					  (uint64_t)world.now - (w->n > 3 ? number(w, 3) : 0)});
 	} else if (strcmp(verb, "row") == 0) {
 		buf_printf(&world.said, "%" PRIu64 " %" PRIu64 " + %" PRIu64 " %" PRIu64 "%s\n",
 			   world.row.bytes, world.row.files, world.row.reserved_bytes,
@@ -350,9 +352,20 @@ static const struct script {
 	 "3 11 1\n"
 	 "> 3: told 3 11 1 + 0 0\nopen 4 0\nask 4 4\n> 4: scan 4\n"},
 	{"a sweep frees also what belongs to nobody who is here",
-	 "open 1\nask 1 1\n> 1: scan 1\nscanned 1 1 100 5\n> 1: told 1 100 5 + 0 0\nfreed 30 "
-	 "2\nask 1 2\n"
+	 "open 1\nask 1 1\n> 1: scan 1\nscanned 1 1 100 5\n> 1: told 1 100 5 + 0 0\nafter "
+	 "1\nfreed 30 2\nask 1 2\n"
 	 "> 1: told 2 70 3 + 0 0\nclose 1\nsave\nfreed 20 1\nsave\nrow\n> 50 2 + 0 0\n"},
+	{"what a sweep removed that began before the count is not taken away twice",
+	 "open 1\nask 1 1\n> 1: scan 1\nafter 50\nscanned 1 1 70 3\n> 1: told 1 70 3 + 0 0\n"
+	 "after 500\nfreed 30 2 600\nrow\n> 0 0 + 0 0 open\n"
+	 "ask 1 2\n> 1: scan 2\nscanned 1 2 70 3\n> 1: told 2 70 3 + 0 0\n"
+	 "after 10\nfreed 10 1 10\nask 1 3\n> 1: scan 3\nscanned 1 3 70 3\n> 1: told 3 70 3 + 0 0\n"
+	 "after 10\nfreed 10 1 9\nask 1 4\n> 1: told 4 60 2 + 0 0\n"},
+	{"while an upload runs, a sweep that began before the count takes nothing away",
+	 "open 1\nask 1 1\n> 1: scan 1\nscanned 1 1 70 3\n> 1: told 1 70 3 + 0 0\n"
+	 "reserve 1 2 10 files 1 of 100\n> 1: reserved 2 10\nfreed 30 2 5\n"
+	 "ask 1 3\n> 1: told 3 70 3 + 10 1\nchange 1 release 10 1 by 10 1\n"
+	 "ask 1 4\n> 1: scan 4\nscanned 1 4 80 4\n> 1: told 4 80 4 + 0 0\n"},
 	{"without room for the row nothing is granted",
 	 "broken\nopen 1\nreserve 1 1 10 of 100\n> 1: scan 1\nscanned 1 1 0 0\n> 1: refused 1 "
 	 "ENOSPC\n"
