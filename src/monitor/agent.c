@@ -152,8 +152,10 @@ deliver(struct agent *a, struct session *s)
 	if (r == 0)
 		r = peer_send(&w->peer, &msg);
 	if (r < 0) {
-		LOG(ERROR, "a login cannot be told to its worker", LOG_NUM("session", s->id),
-		    LOG_ERRNO(r));
+		/* A worker that drains may have ended it, and itself. */
+		if (!a->monitor->draining)
+			LOG(ERROR, "a login cannot be told to its worker",
+			    LOG_NUM("session", s->id), LOG_ERRNO(r));
 		login_refuse(a->monitor, s, REFUSED_RESOURCES);
 		return;
 	}

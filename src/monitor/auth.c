@@ -294,7 +294,7 @@ auth_connect(struct worker *w)
 	struct message msg = {.id = MSG_W_AUTH};
 	int r;
 
-	if (!worker_is_ready(w) || !w->users || !w->users->ready)
+	if (w->monitor->draining || !worker_is_ready(w) || !w->users || !w->users->ready)
 		return;
 	r = make_channel(w->users, &msg.fd);
 	msg.w_auth.source = WORD_source_users;

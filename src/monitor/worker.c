@@ -61,10 +61,13 @@ on_ready(struct peer *p, const struct message *msg)
 	(void)msg;
 	if (w->state != WORKER_STARTING)
 		return -EPROTO;
-	peer_keep(p);
 	p->wire.phase = WIRE_SERVING;
 	w->state = WORKER_SERVING;
 	w->served = true;
+	/* Its time to leave runs, and it may be gone already. */
+	if (w->monitor->draining)
+		return 0;
+	peer_keep(p);
 	ledger_connect(w);
 	if (monitor_has_source(w->monitor, WORD_source_users))
 		auth_connect(w);

@@ -44,6 +44,7 @@ static char host_text[2000]; /* of the host that is being sent */
 static int host_wrong;       /* the kind of a file of it that says "broken", or -1 */
 static struct client clients[SESSIONS];
 static unsigned worker_number;
+static bool late; /* a user of that name is known: ready only when it is to leave */
 
 static void say(const struct client *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -304,6 +305,13 @@ on_session(const struct message *m)
 }
 
 static void
+say_ready(void)
+{
+	wire_send(&monitor, &(struct message){.id = MSG_M_READY, .fd = -1});
+	monitor.phase = WIRE_SERVING;
+}
+
+static void
 on_monitor(void)
 {
 	struct message m;
@@ -327,10 +335,12 @@ on_monitor(void)
 	case MSG_W_USER:
 		dprintf(2, "fake worker %u: user %.*s requires %u\n", worker_number,
 			SLICE_FMT(m.w_user.user), m.w_user.require_tls);
+		late = slice_equal(m.w_user.user, SLICE("late"));
 		break;
 	case MSG_W_RUN:
-		wire_send(&monitor, &(struct message){.id = MSG_M_READY, .fd = -1});
-		monitor.phase = WIRE_SERVING;
+		dprintf(2, "fake worker %u: runs\n", worker_number);
+		if (!late)
+			say_ready();
 		break;
 	case MSG_W_SPOOL:
 		dprintf(2, "fake worker %u: spool %d\n", worker_number,
@@ -372,7 +382,9 @@ on_monitor(void)
 		fd_close(&m.fd);
 		break;
 	case MSG_W_DRAIN:
-		exit(0);
+		if (late)
+			say_ready();
+		_exit(0);
 	default:
 		fd_close(&m.fd);
 	}

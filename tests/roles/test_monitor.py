@@ -762,6 +762,15 @@ def test_signals():
     os.unlink("/tmp/wharfd-test-xferlog")
 
 
+def test_end_before_ready():
+    """Workers that are ready only when they are told to leave are joined to nobody, and nothing is wrong."""
+    for _ in range(5):
+        d = Daemon('sources = {users}\nuser late { require_tls = off }\n', port=free_port())
+        d.wait_for("fake worker 0: runs")
+        d.wait_for("fake worker 1: runs")
+        d.stop()
+
+
 def test_hanging_agent():
     d = Daemon()
     d.write_users(f"slow:{hash_of('sesame')}:2001:2001:/hang::\n")
@@ -885,7 +894,7 @@ def pam_waits():
 def main():
     tests = [test_usage, test_failing_start, test_users, test_time, test_limits, test_anonymous, test_hosts, test_hosts_at_start,
              test_no_hosts, test_clients, test_sweeps, test_state_files, test_hostile_worker, test_deaths, test_certificates,
-             test_signals, test_hanging_agent, test_pam]
+             test_signals, test_end_before_ready, test_hanging_agent, test_pam]
     if ROOT:
         tests.insert(3, lambda: test_users(NOBODY))
         tests.insert(4, lambda: test_hosts(NOBODY))
