@@ -8,7 +8,6 @@ level warning or error in the log that the test had not declared."""
 import atexit
 import ctypes
 import errno
-import fcntl
 import os
 import random
 import re
@@ -27,8 +26,9 @@ from ftp import Ftp
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("WHARF_BUILD", os.path.join(SOURCE, "build/release"))
 PLACE = os.environ.get("WHARF_TEST_DIR", "/tmp")
-PORTS = tuple(int(p) for p in os.environ.get("WHARF_TEST_PORTS", "23000-23999").split("-"))
+PORTS = tuple(int(p) for p in os.environ.get("WHARF_TEST_PORTS", "23000-26999").split("-"))
 BLOCK = 40  # ports that a daemon has: four for listeners, the others for passive data connections
+CELL = 20  # ports that are taken together, so that blocks of different sizes see each other
 
 ORDINARY = 65534  # nobody: who the daemon is in the mode `user` when the test runs as root
 RUN_AS, ANONYMOUS = "daemon", "bin"
@@ -47,28 +47,33 @@ _subreaper()
 
 
 class Ports:
-    """A block of ports that no other test uses: a lock a block, and a look whether somebody else listens."""
+    """A block of ports that no other test uses, whichever size its blocks have and whoever runs it, and where nobody else
+    listens.  Each of its cells is held by a name in the abstract namespace, which like the ports is the network's and ends
+    with its holder."""
 
     def __init__(self, size=BLOCK):
-        folder = "/tmp/wharf-ports-%d" % os.geteuid()
-        os.makedirs(folder, exist_ok=True)
-        starts = list(range(PORTS[0], PORTS[1] + 2 - size, size))
+        cells = -(-size // CELL)
+        starts = list(range(PORTS[0], PORTS[1] + 2 - cells * CELL, CELL))
         random.shuffle(starts)
+        self.held = []
         end = time.monotonic() + 60
         while time.monotonic() < end:
             for first in starts:
-                self.lock = open(os.path.join(folder, "%d-%d" % (size, first)), "w")
-                try:
-                    fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError:
-                    self.lock.close()
-                    continue
-                if all(self._free(first + i) for i in range(4)):
+                if self._take(first, cells) and all(self._free(first + i) for i in range(size)):
                     self.first, self.last = first, first + size - 1
                     return
-                self.lock.close()
+                self.release()
             time.sleep(0.5)
         raise RuntimeError("no block of ports is free")
+
+    def _take(self, first, cells):
+        for cell in range(first // CELL, first // CELL + cells):
+            self.held.append(socket.socket(socket.AF_UNIX))
+            try:
+                self.held[-1].bind("\0wharf-test-ports-%d" % cell)
+            except OSError:
+                return False
+        return True
 
     @staticmethod
     def _free(port):
@@ -81,7 +86,9 @@ class Ports:
         return True
 
     def release(self):
-        self.lock.close()
+        for name in self.held:
+            name.close()
+        self.held = []
 
 
 class User:
@@ -346,18 +353,26 @@ class Daemon:
         return self
 
     def _wait(self):
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while True:
             if self.process.poll() is not None:
                 raise RuntimeError("wharfd ended with %d:\n%s" % (self.process.returncode, self.log()))
             try:
-                with Ftp(self.port, self.host, timeout=5) as f:
+                with Ftp(self.port, self.host, timeout=20) as f:
                     f.cmd("QUIT")
-                return
+                if self._listens():
+                    return
             except (OSError, EOFError):
-                if time.monotonic() > end:
-                    raise RuntimeError("wharfd does not accept:\n" + self.log())
-                time.sleep(0.05)
+                pass
+            if time.monotonic() > end:
+                raise RuntimeError("wharfd does not accept:\n" + self.log())
+            time.sleep(0.05)
+
+    def _listens(self):
+        """Whether it is this daemon that has its port, as far as its log is here to tell."""
+        with open(self.conf_path) as f:
+            elsewhere = self.sink is not None or re.search(r"^log = ", f.read(), re.M)
+        return self.process.poll() is None and (elsewhere or re.search(r"\blistening\b.*:%d\b" % self.port, self.log(), re.M))
 
     @property
     def pid(self):

@@ -57,7 +57,7 @@ with tempfile.TemporaryDirectory() as folder:
             if "anonymous_user" not in text:
                 text = 'anonymous_user = "%s"\n' % wharf.ANONYMOUS + text
         for i, port in enumerate((21, 990)):
-            text = re.sub(r"(\n\s*port = )%d\b" % port, r"\g<1>%d" % (wharf.PORTS[0] + i), text)
+            text = re.sub(r"(\n\s*port = )%d\b" % port, r"\g<1>%d" % (ports.first + i), text)
         path = os.path.join(folder, "wharfd.conf")
         with open(path, "w") as out:
             out.write(text)

@@ -21,7 +21,13 @@ PORTS = tuple(int(p) for p in os.environ.get("WHARF_TEST_PORTS", "21000-21999").
 
 
 def free_port():
-    return random.randrange(PORTS[0], PORTS[1] + 1)
+    while True:
+        port = random.randrange(PORTS[0], PORTS[1] + 1)
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+            return port
+        except OSError:
+            pass
 
 
 def hash_of(secret):
