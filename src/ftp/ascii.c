@@ -1,18 +1,27 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* The translation of wharf/ftp/ascii.h.  It copies run by run, from one line end to the next. */
+/* The translation of wharf/ftp/ascii.h.  What is not done block by block it copies run by run, from
+ * one line end to the next. */
 #include <string.h>
 
 #include <wharf/ftp/ascii.h>
+
+#include "ascii_blocks.h"
 
 size_t
 ascii_encode(struct ascii *st, const char *in, size_t n, char *out)
 {
 	const char *const end = in + n;
 	char *to = out;
-	bool cr = st->cr;
 
+	if (n == 0)
+		return 0;
+	if (*in == '\n' && !st->cr)
+		*to++ = '\r';
+	*to++ = *in++;
+	in += ascii_encode_blocks(in, n - 1, &to);
+	bool cr = in[-1] == '\r';
 	while (in < end) {
 		const char *lf = memchr(in, '\n', (size_t)(end - in));
 		size_t run = (size_t)((lf ? lf : end) - in);
@@ -45,6 +54,7 @@ ascii_decode(struct ascii *st, const char *in, size_t n, char *out)
 	if (st->cr && in[0] != '\n')
 		*to++ = '\r';
 	st->cr = false;
+	in += ascii_decode_blocks(in, n, &to);
 	while (in < end) {
 		const char *cr = memchr(in, '\r', (size_t)(end - in));
 		size_t run = (size_t)((cr ? cr : end) - in);

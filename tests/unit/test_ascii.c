@@ -132,6 +132,13 @@ test_all_short_texts(void **state)
 	buf_deinit(&back);
 }
 
+static uint32_t
+random_below(uint32_t *seed, uint32_t n)
+{
+	*seed = *seed * 1664525 + 1013904223;
+	return (uint32_t)((uint64_t)*seed * n >> 32);
+}
+
 static void
 test_large(void **state)
 {
@@ -146,10 +153,8 @@ test_large(void **state)
 
 	for (size_t a = 0; a < sizeof(alphabets) / sizeof(alphabets[0]); a++) {
 		size_t cuts[64];
-		for (size_t i = 0; i < SIZE; i++) {
-			seed = seed * 1664525 + 1013904223;
-			in[i] = alphabets[a][(seed >> 16) % strlen(alphabets[a])];
-		}
+		for (size_t i = 0; i < SIZE; i++)
+			in[i] = alphabets[a][random_below(&seed, (uint32_t)strlen(alphabets[a]))];
 		for (size_t i = 0; i < 64; i++)
 			cuts[i] = i * 16381 + seed % 1000;
 		for (int decode = 0; decode < 2; decode++) {
@@ -163,6 +168,42 @@ test_large(void **state)
 	buf_deinit(&want);
 }
 
+/*
+ * Random texts of the length of some blocks, in which line ends are from rare to dense, in random
+ * pieces.
+ */
+static void
+test_random_texts(void **state)
+{
+	(void)state;
+	enum { MOST = 160, CUTS = 3 };
+	static const char kinds[] = "\r\n\n\r";
+	struct buf out = BUF_INIT, want = BUF_INIT;
+	uint32_t seed = 5;
+
+	for (unsigned round = 0; round < 40000; round++) {
+		char text[MOST];
+		size_t cuts[CUTS];
+		struct slice in = {text, random_below(&seed, MOST + 1)};
+		uint32_t rare = 1U << random_below(&seed, 7);
+		for (size_t i = 0; i < in.n; i++)
+			text[i] = random_below(&seed, rare) ? 'x' : kinds[random_below(&seed, 4)];
+		for (size_t i = 0; i < in.n; i++)
+			if (text[i] == '\r' && i + 1 < in.n && random_below(&seed, 2))
+				text[i + 1] = '\n';
+		size_t at = 0;
+		for (size_t i = 0; i < CUTS; i++)
+			cuts[i] = at += random_below(&seed, (uint32_t)(in.n - at) + 1);
+		for (int decode = 0; decode < 2; decode++) {
+			naive(decode, in, &want);
+			translate(decode, in, cuts, CUTS, &out);
+			assert_true(slice_equal(buf_slice(&out), buf_slice(&want)));
+		}
+	}
+	buf_deinit(&out);
+	buf_deinit(&want);
+}
+
 int
 main(void)
 {
@@ -170,6 +211,7 @@ main(void)
 		cmocka_unit_test(test_texts_at_every_cut),
 		cmocka_unit_test(test_all_short_texts),
 		cmocka_unit_test(test_large),
+		cmocka_unit_test(test_random_texts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
