@@ -125,7 +125,7 @@ class Job:
         """CPU and wall time in the row's unit, and the share of data connections that resumed a session."""
         with Load(server, row.tls, self.load(row)) as load:
             before, begin = server.meter.seconds(), time.monotonic()
-            connections, resumed = (int(n) for n in load.go().split())
+            connections, resumed = (int(n) for n in load.go().split()[:2])
             wall = time.monotonic() - begin
             time.sleep(0.2)
             cpu = server.meter.seconds() - before
