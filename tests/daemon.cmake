@@ -50,6 +50,11 @@ endforeach()
 wharf_test(uploads fault 300 fault/uploads.py root)
 wharf_test(quota fault 300 fault/quota.py root)
 
+# The load generator, and one round of each row of the benchmark.
+add_executable(load bench/load.c bench/session.c bench/data.c bench/secure.c bench/loop.c bench/pattern.c)
+target_link_libraries(load PRIVATE wharf_flags PkgConfig::SSL PkgConfig::CRYPTO)
+wharf_test(runs bench 300 bench/bench.py --short)
+
 # What does not get better by sanitizers: large trees, figures, pages.
 if(NOT WHARF_SANITIZE)
 	foreach(tree website archive backup)
@@ -76,9 +81,6 @@ if(NOT WHARF_SANITIZE)
 	wharf_test(filezilla client 300 client/filezilla.py)
 	set_tests_properties(client.filezilla PROPERTIES RUN_SERIAL ON)
 
-	add_executable(load bench/load.c bench/session.c bench/data.c bench/secure.c bench/loop.c bench/pattern.c)
-	target_link_libraries(load PRIVATE wharf_flags PkgConfig::SSL PkgConfig::CRYPTO)
-	wharf_test(runs bench 300 bench/bench.py --short)
 	wharf_test(uploads bench 120 bench/uploads.py --short)
 	add_library(openat2 MODULE bench/openat2.c)
 	target_compile_definitions(openat2 PRIVATE _GNU_SOURCE)

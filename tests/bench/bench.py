@@ -1,108 +1,75 @@
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 The wharfd authors
 
-"""wharfd beside Debian's vsftpd, ProFTPD and Pure-FTPd in one run, in turns A B C D, D C B A, ...: CPU seconds of all
-processes of each server for 1 GiB and for 2,000 files of 4 KiB (8 sessions), down and up, plain and over TLS 1.3 (AES-128-GCM),
-where data connections resume the session of their control connection if the server lets them; and what an idle session
-costs wharfd in memory (the sum of PSS over all its processes, divided).  Prints tables in Markdown and, with --json
-FILE, writes the figures.
+"""wharfd beside Debian's vsftpd, ProFTPD, Pure-FTPd and pyftpdlib in one run, in turns A B C D, D C B A, ...: the rows of
+rows.py, each with its goal.  Prints tables in Markdown and, with --json FILE, writes the figures.
 
-	bench.py [--short] [--rounds N] [--json FILE] [--row ROW,...] [--peer PEER,...] [--memory-sessions N] [--no-memory]
+	bench.py [--short] [--rounds N] [--json FILE] [--row ROW,...] [--peer PEER,...]
 
-Rows are get, put, get-small, put-small, idle, and the same with tls- before it.  Peers are vsftpd, proftpd and
-pure-ftpd; without --peer all that are installed or unpacked (run.sh does that).
+CPU is of all processes of a server, those that have ended too: each has a control group of its own.  The server is on one
+core, with one worker where that is wharfd, and the load on another.  Memory is the sum of PSS over all processes, in a
+server that has just been started, less what it was without sessions.  TLS is 1.3 with AES-128-GCM and one ECDSA P-256
+certificate for all; data connections offer the newest ticket of their control connection.  Logins are anonymous, with
+Pure-FTPd a user's whose hash costs a few microseconds.  wharfd stages uploads, with durability = rename and the default
+digest; the peers write in place.  Servers with a process a session have fewer sessions in the rows of memory, and fewer
+logins.
 
-CPU time is the cpuacct control group's, which counts children that have ended too, so it needs root; without it, it is
-the sum over the processes that live, and the peers and the rows of memory are left out: peers need root to serve, and
-only root sees the memory of processes that can't be dumped."""
+Without root there are no peers, which need it to serve, and no rows of memory; CPU is then that of living processes."""
 
 import argparse
-import collections
+import contextlib
+import filecmp
 import json
 import os
 import pwd
 import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
 
-import servers  # noqa: E402
-from servers import wharf  # noqa: E402
+import loads
+import report
+import servers
+from loads import Failed, Load
+from rows import ROWS, Sizes
+from servers import wharf
 
-LOAD = os.path.join(wharf.BUILD, "tests/load")
-GIB, SMALL = 1 << 30, 4096
-
-# A row that moves files: its name, whether over TLS, what the load does.
-Row = collections.namedtuple("Row", "name tls verb small")
-ROWS = [Row(name="tls-" * tls + verb + "-small" * small, tls=tls, verb=verb, small=small)
-        for tls in (False, True) for small in (False, True) for verb in ("get", "put")]
-# Rows of memory: how many sessions, and of these in the short form.
-IDLE = {"idle": (10000, 200), "tls-idle": (2000, 100)}
-
-
-def title(row):
-    return "%s%s %s" % ("TLS 1.3 " * row.tls, "4 KiB files" if row.small else "bulk",
-                        {"get": "down", "put": "up"}[row.verb])
-
-
-class Failed(Exception):
-    """A transfer or a login did not succeed."""
-
-
-class Load:
-    """The load generator on a server: all its sessions are logged in, and wait, while the block begins; with the end of
-    the block they leave."""
-
-    def __init__(self, server, tls, work):
-        self.argv = [LOAD] + ["-t"] * tls + [str(server.port), server.user, server.password] + work
-        self.what = "%s: %s" % (server.name, " ".join(self.argv[1:]))
-
-    def _line(self):
-        line = self.process.stdout.readline()
-        if not line:
-            raise Failed("%s: %s" % (self.what, self.process.stderr.read().strip()))
-        return line
-
-    def __enter__(self):
-        self.process = subprocess.Popen(self.argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        text=True)
-        self._line()
-        time.sleep(0.2)
-        return self
-
-    def go(self):
-        """What the generator says when the work is done."""
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        return self._line()
-
-    def __exit__(self, *_):
-        self.process.stdin.close()
-        self.process.wait()
+SERVER, CLIENT = 0, -1  # cores
+WARM = 4 << 30
+filecmp.BUFSIZE = 128 << 10  # its own would take longer than the upload
+UNPACKED_VERSIONS = os.path.join(servers.UNPACKED, "versions")
 
 
 class Job:
-    """What is moved in this run, and the figures of one move in a unit that does not depend on how much it was."""
+    """What is moved in this run, and one measurement."""
 
-    def __init__(self, short, place):
-        self.large, self.count = (64 << 20, 100) if short else (GIB, 2000)
+    def __init__(self, args, place):
+        self.sizes, self.place = Sizes(args.short), place
+        self.settle = 0.02 if args.short else 0.2
         self.folder = tempfile.mkdtemp(prefix="wharf-load-", dir=place)
 
     def make(self):
-        subprocess.run([LOAD, "make", str(self.large), self.path("large")], check=True)
-        subprocess.run([LOAD, "make", str(SMALL), self.path("small")], check=True)
+        # The first use of a machine's memory may cost more than all that is measured.
+        if not self.sizes.short:
+            loads.make(WARM, self.path("warm"))
+            os.unlink(self.path("warm"))
+        for name, size in self.sizes.size.items():
+            loads.make(size, self.path(name), name == "text")
 
     def path(self, name):
         return os.path.join(self.folder, name)
 
-    def prepare(self, server):
+    def prepare(self, server, rows):
         """What is downloaded, as links: the page cache is the same for all; and a folder that takes uploads."""
-        os.link(self.path("large"), os.path.join(server.root, "large"))
+        for name in ("large", "text"):
+            os.link(self.path(name), os.path.join(server.root, name))
         os.mkdir(os.path.join(server.root, "small"))
-        for number in range(self.count):
+        for number in range(self.sizes.files):
             os.link(self.path("small"), os.path.join(server.root, "small", str(number)))
+        if any(row.verb in ("list", "mlsd") for row in rows):
+            os.mkdir(os.path.join(server.root, "many"))
+            for number in range(self.sizes.entries):
+                os.close(os.open(os.path.join(server.root, "many", "file-%06d" % number), os.O_CREAT | os.O_WRONLY, 0o644))
         self.clean(server)
 
     @staticmethod
@@ -114,150 +81,115 @@ class Job:
             owner = pwd.getpwnam(wharf.ANONYMOUS)
             os.chown(folder, owner.pw_uid, owner.pw_gid)
 
-    def load(self, row):
-        name = "in/" if row.verb == "put" else "small/" if row.small else "large"
-        return [row.verb] + (["8", str(self.count), str(SMALL)] if row.small else ["1", "1", str(self.large)]) + [name]
-
-    def unit(self, row):
-        return ("µs a file", self.count / 1e6) if row.small else ("s/GiB", self.large / GIB)
+    def load(self, server, row):
+        return Load(server, row.tls, self.sizes.work(row, server.forks), text=row.what == "text", core=CLIENT,
+                    settle=self.settle)
 
     def measure(self, server, row):
-        """CPU and wall time in the row's unit, and the share of data connections that resumed a session."""
-        with Load(server, row.tls, self.load(row)) as load:
+        """Seconds of CPU and of the clock for one piece of work, and what the load has to say of data connections."""
+        with self.load(server, row) as load:
             before, begin = server.meter.seconds(), time.monotonic()
-            connections, resumed = (int(n) for n in load.go().split()[:2])
+            connections, resumed, first = load.go()
             wall = time.monotonic() - begin
-            time.sleep(0.2)
+            time.sleep(self.settle)
             cpu = server.meter.seconds() - before
+        count = self.sizes.count(row, server.forks)
         if row.verb == "put":
-            self.check(server, row)
+            self.check(server, row, count)
             self.clean(server)
-        scale = self.unit(row)[1]
-        return cpu / scale, wall / scale, resumed / connections
+        unit = self.sizes.unit(row, "cpu")[1]
+        result = {"cpu": cpu / count, "wall": wall / count * unit, "first": first / 1e6}
+        if row.tls and connections:
+            result["resumed"] = resumed / connections
+        return result
 
-    def measure_peer(self, server, row):
-        """The same; where a peer fails once in tens of thousands of transfers, that is told, and it is tried again."""
-        for _ in range(3):
-            try:
-                return self.measure(server, row)
-            except Failed as why:
-                print("again: %s" % why, file=sys.stderr)
-                self.clean(server)
-        return self.measure(server, row)
+    def memory(self, kind, row):
+        """Bytes a session, of a server of its own."""
+        with started(kind, self.place) as server:
+            before = server.meter.pss()
+            with self.load(server, row):
+                time.sleep(5 * self.settle)
+                after = server.meter.pss()
+        sessions = self.sizes.sessions(row, kind.forks)
+        return {"memory": (after - before) / sessions, "whole": after / sessions}
 
-    def check(self, server, row):
+    def check(self, server, row, count):
+        """All are there, of the right size, and in the first is what it should be."""
         folder = os.path.join(server.root, "in")
         sizes = [entry.stat().st_size for entry in os.scandir(folder)]
-        if sizes != ([SMALL] * self.count if row.small else [self.large]):
+        if sizes != [self.sizes.size[row.what]] * count or \
+                not filecmp.cmp(os.path.join(folder, "0"), self.path(row.what), shallow=False):
             raise Failed("%s: %s did not store what it said that it stored" % (row.name, server.name))
 
     def remove(self):
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def compare(rows, kinds, rounds, job, place):
-    """By row and by server: a list of figures, one a round."""
-    figures = {row: {kind.name: [] for kind in kinds} for row in rows}
-    running = []
+@contextlib.contextmanager
+def started(kind, place, prepare=lambda server: None):
+    server = kind(place)
+    server.meter = servers.Meter(kind.name)
     try:
-        for kind in kinds:
-            server = kind(place)
-            running.append(server)
-            server.meter = servers.Meter(kind.name)
-            job.prepare(server)
+        prepare(server)
+        with servers.on(SERVER):
             server.start()
-            server.meter.take(server.pid)
-        for turn in range(rounds):
-            for row in rows:
-                for server in running if turn % 2 == 0 else running[::-1]:
-                    measure = job.measure if server is running[0] else job.measure_peer
-                    figures[row][server.name].append(measure(server, row))
+        server.meter.take(server.pid)
+        yield server
     finally:
-        for server in running:
-            server.stop()
-            server.meter.end()
+        server.stop()
+        server.meter.end()
+
+
+def attempt(server, measure):
+    """Where a peer fails once in tens of thousands of transfers, that is told, and it is tried again; None where it does
+    not help.  wharfd may not fail."""
+    for _ in range(3):
+        try:
+            return measure()
+        except Failed as why:
+            if server.name == servers.Wharfd.name:
+                raise
+            print("again: %s" % why, file=sys.stderr)
+    return None
+
+
+def compare(rows, kinds, args, job):
+    """By the row's name and the server's: a list of figures, one a round."""
+    figures = {row.name: {} for row in rows}
+    with contextlib.ExitStack() as stack:
+        running = {}
+        if any(row.verb != "idle" for row in rows):
+            for kind in kinds:
+                running[kind] = stack.enter_context(started(kind, job.place, lambda s: job.prepare(s, rows)))
+        for turn in range(args.rounds):
+            for row in rows:
+                for kind in kinds if turn % 2 == 0 else kinds[::-1]:
+                    if row.verb in kind.lacks:
+                        continue
+                    if row.verb == "idle":
+                        value = attempt(kind, lambda: job.memory(kind, row))
+                    else:
+                        value = attempt(running[kind], lambda: job.measure(running[kind], row))
+                    if value is None and row.verb == "put":
+                        job.clean(running[kind])
+                    figures[row.name].setdefault(kind.name, []).append(value)
     return figures
 
 
-def spread(values):
-    middle, low, high = statistics.median(values), min(values), max(values)
-    form = "%.0f" if middle >= 20 else "%.3f"
-    return form % middle if low == high else "%s (%s–%s)" % tuple(form % v for v in (middle, low, high))
-
-
-def table(head, lines):
-    print("| " + " | ".join(head) + " |\n|" + " --- |" * len(head))
-    for line in lines:
-        print("| " + " | ".join(line) + " |")
-    print()
-
-
-def summary(figures, names, job):
-    """What the JSON has of the rows."""
-    result = {}
-    for row, by in figures.items():
-        columns = {name: list(zip(*by[name])) for name in names}
-        result[row.name] = {
-            "unit": job.unit(row)[0], "cpu": {name: columns[name][0] for name in names},
-            "wall": {name: columns[name][1] for name in names},
-            "resumed": {name: statistics.mean(columns[name][2]) for name in names} if row.tls else None,
-            # Round by round, since the machine may be slower in one than in another.
-            "ratio": {name: statistics.median(a / b for a, b in zip(columns[names[0]][0], columns[name][0]))
-                      for name in names[1:]}}
-    return result
-
-
-def tell(rows, result, names, job):
-    """One table of CPU time with the ratios, one of wall time and resumption.  wharfd is the first name."""
-    ours, peers = names[0], names[1:]
-    head = ["CPU: median (least–most); ratios: median of rounds", ours]
-    for peer in peers:
-        head += [peer, "%s / %s" % (ours, peer)]
-    lines, others = [], []
-    for row in rows:
-        r = result[row.name]
-        what = "%s, %s" % (title(row), r["unit"])
-        line = [what, spread(r["cpu"][ours])]
-        for peer in peers:
-            line += [spread(r["cpu"][peer]), "%.2f" % r["ratio"][peer]]
-        lines.append(line)
-        resumed = {name: ", %.0f %%" % (100 * r["resumed"][name]) if row.tls else "" for name in names}
-        others.append([what] + [spread(r["wall"][name]) + resumed[name] for name in names])
-    table(head, lines)
-    table(["wall time; data connections that resumed"] + names, others)
-
-
-def pss(pids):
-    total = 0
-    for pid in pids:
-        with open("/proc/%d/smaps_rollup" % pid) as f:
-            total += sum(int(line.split()[1]) for line in f if line.startswith("Pss:"))
-    return total * 1024
-
-
-def memory(name, sessions, place):
-    server = servers.Wharfd(place, sessions + 10)
-    server.start()
-    try:
-        before = pss(server.daemon.processes())
-        with Load(server, name.startswith("tls"), ["idle", str(sessions)]):
-            time.sleep(1)
-            after = pss(server.daemon.processes())
-            count = len(server.daemon.processes())
-    finally:
-        server.stop()
-    return {"sessions": sessions, "processes": count, "pss_before": before, "pss": after,
-            "pss_per_session": round(after / sessions), "growth_per_session": round((after - before) / sessions)}
-
-
-def tell_memory(result):
-    table(["idle sessions", "processes", "PSS in all, MiB", "bytes a session", "of these over the empty server"],
-          [["%d%s" % (m["sessions"], ", TLS 1.3" * name.startswith("tls")), str(m["processes"]), "%.1f" % (m["pss"] / 2**20),
-            str(m["pss_per_session"]), str(m["growth_per_session"])] for name, m in result.items()])
+def notes(args, congestion):
+    cores = "server on core %d, load on core %d" % (servers.CORES[SERVER], servers.CORES[CLIENT])
+    print("%s; rounds: %d; %s; loopback, %s; files on %s." % (time.strftime("%Y-%m-%d"), args.rounds, cores, congestion,
+                                                             "tmpfs" if args.place == "/dev/shm" else args.place))
+    if args.peers and os.path.exists(UNPACKED_VERSIONS):
+        with open(UNPACKED_VERSIONS) as f:
+            versions = dict(line.split() for line in f)
+        print("Peers: %s." % ", ".join("%s %s" % (peer.package, versions.get(peer.package)) for peer in args.peers))
+    print("wharfd: workers = 1, durability = rename, the default digest.  Of a server with a process a session: %d idle "
+          "sessions and %d logins.\n" % (Sizes(args.short).forked_idle, Sizes(args.short).forked_logins))
 
 
 def arguments():
-    names = [row.name for row in ROWS] + list(IDLE)
+    names = [row.name for row in ROWS]
     peers = {peer.name.lower(): peer for peer in servers.PEERS}
     parser = argparse.ArgumentParser()
     parser.add_argument("--short", action="store_true", help="only prove that it runs")
@@ -265,8 +197,6 @@ def arguments():
     parser.add_argument("--json")
     parser.add_argument("--row", type=lambda text: text.split(","), default=names)
     parser.add_argument("--peer", type=lambda text: text.split(","))
-    parser.add_argument("--memory-sessions", type=int)
-    parser.add_argument("--no-memory", action="store_true")
     args = parser.parse_args()
     for given, known in ((args.row, names), (args.peer or [], peers)):
         for name in given:
@@ -276,35 +206,31 @@ def arguments():
     for peer in args.peers:
         if not peer.is_there():
             parser.error(peer.name + " is not here (run.sh unpacks it), or we are not root")
-    args.no_memory |= os.geteuid() != 0
+    args.rows = [row for row in ROWS if row.name in args.row and (row.verb != "idle" or os.geteuid() == 0)]
     args.rounds = args.rounds or (1 if args.short else 5)
+    args.place = next((p for p in ("/dev/shm", wharf.PLACE) if shutil.disk_usage(p).free > 8 << 30), wharf.PLACE)
     return args
 
 
 def main():
     args = arguments()
-    place = next((p for p in ("/dev/shm", wharf.PLACE) if shutil.disk_usage(p).free > 6 << 30), wharf.PLACE)
-    rows = [row for row in ROWS if row.name in args.row]
+    congestion = servers.own_network()
     kinds = [servers.Wharfd] + args.peers
     names = [kind.name for kind in kinds]
-    result = {"rounds": args.rounds, "rows": {}, "memory": {}}
-    if rows:
-        job = Job(args.short, place)
-        try:
-            job.make()
-            figures = compare(rows, kinds, args.rounds, job, place)
-        finally:
-            job.remove()
-        result["rows"] = summary(figures, names, job)
-        tell(rows, result["rows"], names, job)
-    for name in [] if args.no_memory else [name for name in IDLE if name in args.row]:
-        sessions = args.memory_sessions or IDLE[name][args.short]
-        result["memory"][name] = memory(name, sessions, place)
-    if result["memory"]:
-        tell_memory(result["memory"])
+    job = Job(args, args.place)
+    try:
+        job.make()
+        figures = compare(args.rows, kinds, args, job)
+    finally:
+        job.remove()
+    result = report.summary(args.rows, figures, names, job.sizes)
+    notes(args, congestion)
+    report.tell(result, names)
+    report.tell_more(result, names)
     if args.json:
         with open(args.json, "w") as f:
-            json.dump(result, f, indent="\t")
+            json.dump({"date": time.strftime("%Y-%m-%d"), "rounds": args.rounds, "congestion": congestion,
+                       "rows": result}, f, indent="\t")
 
 
 if __name__ == "__main__":

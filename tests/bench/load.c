@@ -43,7 +43,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define AT_ONCE 64 /* logins, before the work begins */
+#define AT_ONCE 16 /* logins, before the work begins */
 #define SMALL   ((size_t)64 << 10)
 
 static const struct work works[] = {

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 The wharfd authors
 #
-# The benchmarks in full, on a release build: see bench.py, and uploads.py for what durability and digests cost.  The
-# peers, and what makes XFS, are unpacked from Debian's packages below build/cache/peers, since peers can't be installed
-# beside each other; nothing is installed and no service starts.
+# The benchmarks in full, on a release build: see bench.py and rows.py, and uploads.py for what durability and digests
+# cost.  The peers, and what makes XFS, are unpacked from Debian's packages below build/cache/peers, since peers can't be
+# installed beside each other; nothing is installed and no service starts.
 #
 #	tests/bench/run.sh                                          every row against every peer
 #	tests/bench/run.sh --row tls-get,tls-put --peer pure-ftpd   these
@@ -14,7 +14,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 export LC_ALL=C.UTF-8
 PEERS=(vsftpd libwrap0 proftpd-core proftpd-mod-crypto libhashkit2 libhiredis0.14 libmemcached11 libmemcachedutil2
-	libpcre2-posix3 pure-ftpd pure-ftpd-common libsodium23 xfsprogs libinih1 liburcu8)
+	libpcre2-posix3 pure-ftpd pure-ftpd-common libsodium23 python3-pyftpdlib python3-openssl
+	python3-cryptography python3-cffi-backend xfsprogs libinih1 liburcu8)
 
 as_root() {
 	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
@@ -29,8 +30,10 @@ unpack_peers() {
 	[ "$(cat $folder/done 2>/dev/null)" != "${PEERS[*]}" ] || return 0
 	mkdir -p $folder
 	(cd $folder && { download || { as_root apt-get update -qq && download; }; })
+	rm -f $folder/versions
 	for package in $folder/*.deb; do
 		dpkg -x "$package" $folder
+		dpkg-deb --show --showformat='${Package} ${Version}\n' "$package" >>$folder/versions
 	done
 	rm $folder/*.deb
 	echo "${PEERS[*]}" >$folder/done

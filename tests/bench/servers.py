@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 The wharfd authors
 
-"""The servers that the benchmark compares, each with a configuration made for it, and the meter of their CPU time.
+"""The servers that the benchmark compares, each with a configuration made for it, and the meter of their CPU time and
+memory.
 
 All serve one user whose files are ANONYMOUS's in a folder `root`, log each transfer to a file, and have the same
 certificate (ECDSA P-256).  The peers are Debian's packages: installed, or unpacked by run.sh, since they can't be
 installed side by side."""
 
+import contextlib
+import ctypes
+import fcntl
 import os
 import pwd
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -23,11 +29,42 @@ from ftp import Ftp  # noqa: E402
 UNPACKED = os.path.join(wharf.SOURCE, "build/cache/peers")
 TICK = os.sysconf("SC_CLK_TCK")
 GROUPS = "/sys/fs/cgroup/cpuacct", "/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup"
-PORTS = 120
+PORTS, SESSIONS = 120, 6000
+CORES = sorted(os.sched_getaffinity(0))
+CONGESTION = "/proc/sys/net/ipv4/tcp_congestion_control"
+CLONE_NEWNET, SIOCSIFFLAGS, IFF_UP_RUNNING = 0x40000000, 0x8914, 0x41
+
+
+def own_network():
+    """From now on we and what we start have a loopback of our own, where nobody else's connections linger on the ports,
+    and TCP is cubic, or reno where cubic is not for everyone: the same on a wire that loses nothing.  Where that may not
+    be, the machine's is used.  Returns the congestion control."""
+    if ctypes.CDLL(None).unshare(CLONE_NEWNET) == 0:
+        with socket.socket() as s:
+            fcntl.ioctl(s, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP_RUNNING))
+        for name in ("reno", "cubic"):
+            try:
+                with open(CONGESTION, "w") as f:
+                    f.write(name)
+            except OSError:
+                pass
+    with open(CONGESTION) as f:
+        return f.read().strip()
+
+
+@contextlib.contextmanager
+def on(core):
+    """What is started in the block runs on this core of ours alone: 0 is the servers', -1 the load's.  With one core all
+    share it."""
+    os.sched_setaffinity(0, {CORES[core]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, CORES)
 
 
 class Meter:
-    """The CPU time of whatever is started by it."""
+    """The CPU time and the memory of a server's processes."""
 
     def __init__(self, name):
         self.path = self.file = None
@@ -69,6 +106,23 @@ class Meter:
                 total += sum(int(f) for f in fields[11:15])
         return total / TICK
 
+    def processes(self):
+        if not self.path:
+            return wharf.family(self.pid)
+        with open(os.path.join(self.path, "cgroup.procs")) as f:
+            return [int(pid) for pid in f.read().split()]
+
+    def pss(self):
+        """Bytes of memory, where what is shared is divided among those who share it."""
+        total = 0
+        for pid in self.processes():
+            try:
+                with open("/proc/%d/smaps_rollup" % pid) as f:
+                    total += sum(int(line.split()[1]) for line in f if line.startswith("Pss:"))
+            except (FileNotFoundError, ProcessLookupError):
+                pass  # it ended meanwhile
+        return total * 1024
+
     def end(self):
         """What the server has left behind is killed."""
         if self.path:
@@ -103,13 +157,18 @@ def certificate(folder):
 
 
 class Wharfd:
-    name, user, password = "wharfd", "anonymous", "x"
+    """With one worker, for it has one core, and uploads that are staged, and published by a rename that waits for no disk,
+    as the peers' writing in place waits for none; the digest of each is the default one."""
 
-    def __init__(self, place, sessions=64):
+    name, user, password = "wharfd", "anonymous", "x"
+    forks, lacks = False, ()
+
+    def __init__(self, place):
         mode = "root" if os.geteuid() == 0 else "user"
         self.daemon = wharf.Daemon(
             mode, place=place, ports=PORTS, users=[],
-            conf="log_level = info\nworkers = 2\nmax_sessions = %d\nmax_sessions_per_address = %d" % (sessions, sessions),
+            conf="log_level = info\nworkers = 1\ndurability = rename\nmax_sessions = %d\nmax_sessions_per_address = %d"
+            % (SESSIONS, SESSIONS),
             blocks='user "anonymous" {\n\trights = {read, write, overwrite, delete, rename, mkdir, list}\n}')
         pem = certificate(self.daemon.folder)
         if os.geteuid() == 0:
@@ -134,7 +193,9 @@ class Peer:
     """A peer has a binary of this path, and says by what command it runs in the foreground."""
 
     user, password = "anonymous", "x"
-    binary = None
+    package = binary = None
+    forks = True  # a process or more a session
+    lacks = ()  # commands that it does not know
     # Sessions of a peer take the same passive port at once now and then, and answer 425: a wide range makes that rare.
     # It is above the ports that the kernel gives to clients.
     low, high = 61000, 65535
@@ -201,7 +262,7 @@ class Peer:
 
 
 class Vsftpd(Peer):
-    name, binary = "vsftpd", "/usr/sbin/vsftpd"
+    name, package, binary, lacks = "vsftpd", "vsftpd", "/usr/sbin/vsftpd", ("mlsd",)
 
     def command(self):
         os.makedirs(self.path("empty"))
@@ -210,6 +271,7 @@ class Vsftpd(Peer):
             "anonymous_enable=YES", "ftp_username=" + wharf.ANONYMOUS, "anon_root=" + self.root,
             "write_enable=YES", "anon_upload_enable=YES", "anon_mkdir_write_enable=YES",
             "anon_other_write_enable=YES", "anon_umask=022", "connect_from_port_20=NO",
+            "ascii_upload_enable=YES", "ascii_download_enable=YES",
             "secure_chroot_dir=" + self.path("empty"), "pasv_min_port=%d" % self.low, "pasv_max_port=%d" % self.high,
             "xferlog_enable=YES", "xferlog_std_format=YES", "xferlog_file=" + self.path("xferlog"), "max_per_ip=0", "max_clients=0",
             "ssl_enable=YES", "allow_anon_ssl=YES", "rsa_cert_file=" + self.pem, "require_ssl_reuse=YES",
@@ -217,7 +279,7 @@ class Vsftpd(Peer):
 
 
 class Proftpd(Peer):
-    name, binary = "ProFTPD", "/usr/sbin/proftpd"
+    name, package, binary = "ProFTPD", "proftpd-core", "/usr/sbin/proftpd"
     more = ()  # further lines of its configuration
 
     def command(self):
@@ -243,25 +305,38 @@ class ProftpdHidden(Proftpd):
 
 
 class Pureftpd(Peer):
-    """A user of its own file, for anonymous ones of Pure-FTPd have the home of the system's user ftp; his hash is a
-    cheap one, so that logins do not weigh."""
+    """A user of its own file, for anonymous ones of Pure-FTPd have the home of the system's user ftp; his hash is the
+    cheapest that crypt(3) has, a few microseconds, so that logins do not weigh."""
 
-    name, binary = "Pure-FTPd", "/usr/sbin/pure-ftpd"
-    user, password = "bench", "wonderland"
+    name, package, binary = "Pure-FTPd", "pure-ftpd", "/usr/sbin/pure-ftpd"
+    user, password, hash = "bench", "wonderland", "whAOtQdbTzBK6"
 
     def command(self):
-        hash_ = subprocess.run(["openssl", "passwd", "-1", self.password], check=True, stdout=subprocess.PIPE,
-                               text=True).stdout.strip()
         owner = pwd.getpwnam(wharf.ANONYMOUS)
-        users = self.write("passwd", ":".join([self.user, hash_, str(owner.pw_uid), str(owner.pw_gid), "",
+        users = self.write("passwd", ":".join([self.user, self.hash, str(owner.pw_uid), str(owner.pw_gid), "",
                                                self.root + "/./"] + [""] * 12))
         subprocess.run([self.find("/usr/bin/pure-pw"), "mkdb", self.path("pdb"), "-f", users], check=True,
                        env=self.environment())
         return [self.find(self.binary), "-S", "127.0.0.1,%d" % self.port, "-p", "%d:%d" % (self.low, self.high),
                 "-l", "puredb:" + self.path("pdb"), "-E", "-H", "-4", "-A", "-u", "1", "-U", "133:022", "-f", "none",
-                "-O", "clf:" + self.path("xferlog"), "-c", "100", "-C", "100", "-g", self.path("pid"),
+                "-O", "clf:" + self.path("xferlog"), "-c", str(SESSIONS), "-C", str(SESSIONS), "-L", "1000000:5", "-g", self.path("pid"),
                 "-Y", "1", "-2", self.pem]
 
 
-PEERS = (Vsftpd, Proftpd, Pureftpd)
+class Pyftpdlib(Peer):
+    name, package, forks = "pyftpdlib", "python3-pyftpdlib", False
+    binary = "/usr/lib/python3/dist-packages/pyftpdlib/servers.py"
+
+    def command(self):
+        return ["/usr/bin/python3", os.path.join(os.path.dirname(os.path.abspath(__file__)), "pyftpd.py"), str(self.port),
+                self.root, self.pem, self.path("xferlog"), str(pwd.getpwnam(wharf.ANONYMOUS).pw_uid), str(self.low),
+                str(self.low + PORTS)]
+
+    @staticmethod
+    def environment():
+        return dict(Peer.environment(), PYTHONPATH=os.path.join(UNPACKED, "usr/lib/python3/dist-packages"),
+                    PYTHONDONTWRITEBYTECODE="")
+
+
+PEERS = (Vsftpd, Proftpd, Pureftpd, Pyftpdlib)
 UPLOAD_PEERS = (Vsftpd, Proftpd, ProftpdHidden, Pureftpd)

@@ -37,7 +37,8 @@ import time
 
 import disks
 import servers
-from bench import Failed, Load, spread, table
+from loads import Failed, Load
+from report import spread, table
 from servers import wharf
 
 GIB, SMALL, FOLDERS = 1 << 30, 4096, 50
