@@ -32,6 +32,9 @@
 #define SYNC_FROM (1U << 20)
 /* How fast a disk is at least, in bytes a millisecond. */
 #define SYNC_RATE 8192
+/* A block of text is full when it has less room than this: it never fills to the end, for what
+ * comes becomes less, and to go on would be to ask for a few bytes, and then for fewer. */
+#define TEXT_ROOM (64U * 1024)
 /* Bytes of a file that one task adds to a digest. */
 #define HASH_PIECE (16U << 20)
 
@@ -317,6 +320,13 @@ receive_some(struct pump *p, size_t *left)
 	return true;
 }
 
+/* Whether the block is to be written before more is received. */
+static bool
+is_full(const struct pump *p)
+{
+	return p->filled >= (p->plan.ascii ? FILE_BLOCK - TEXT_ROOM : FILE_BLOCK);
+}
+
 /* May the file grow by what the block holds? */
 static bool
 is_within(struct pump *p)
@@ -375,7 +385,7 @@ pump_receive_step(struct pump *p)
 		}
 		/* The timer's turn: a trickle is not kept longer than a second. */
 		bool old = p->filled > 0 && uv_now(p->all->loop) - p->last_moved >= 900;
-		if ((p->filled >= FILE_BLOCK || old) && !p->file->busy)
+		if ((is_full(p) || old) && !p->file->busy)
 			flush(p);
 		if (p->ended)
 			return;
@@ -383,7 +393,7 @@ pump_receive_step(struct pump *p)
 			fail(p, r);
 			return;
 		}
-		if (p->filled >= FILE_BLOCK) {
+		if (is_full(p)) {
 			pump_wait_socket(p, 0);
 			return;
 		}
