@@ -20,7 +20,9 @@
 #include "pump.h"
 
 /* Bytes of text that are encoded at a time: up to twice as many come out. */
-#define TEXT_BLOCK (64U * 1024)
+#define TEXT_BLOCK (128U * 1024)
+/* Bytes that are taken from a pipe at once. */
+#define PIPE_BLOCK (128U * 1024)
 
 /* All is sent, but for what TLS has to say at the end. */
 static void
@@ -186,6 +188,15 @@ take_block(struct pump *p, const char *block, size_t n)
 	}
 }
 
+/* Where the next read of the file goes, or NULL: what is translated at once need not stay. */
+static char *
+block_to_fill(struct pump *p)
+{
+	if (p->plan.ascii && !p->reads_aside)
+		return p->all->in;
+	return file_block(p->file, p->next) == 0 ? p->file->block[p->next] : NULL;
+}
+
 /* Reads in the loop, also while the pool warms what comes next. */
 static ssize_t
 read_here(struct pump *p, char *block, size_t n)
@@ -209,11 +220,10 @@ next_of_file(struct pump *p)
 {
 	size_t size = block_size(p);
 	ssize_t n;
-	int r = file_block(p->file, p->next);
+	char *block = block_to_fill(p);
 
-	if (r < 0)
-		return r;
-	char *block = p->file->block[p->next];
+	if (!block)
+		return -ENOMEM;
 	if (p->reads_aside) {
 		if (p->file->busy)
 			return -EAGAIN;
@@ -233,9 +243,11 @@ next_of_file(struct pump *p)
 		return (int)n;
 	p->position += (uint64_t)n;
 	take_block(p, block, (size_t)n);
-	p->next ^= 1;
+	if (!p->reads_aside)
+		return 1;
 	/* While this one is sent the next one is read. */
-	if (p->reads_aside && block_size(p) > 0 && file_block(p->file, p->next) == 0)
+	p->next ^= 1;
+	if (block_size(p) > 0 && file_block(p->file, p->next) == 0)
 		file_start(p->file, FILE_READ, p->file->block[p->next], block_size(p), p->position);
 	return 1;
 }
@@ -244,7 +256,7 @@ next_of_file(struct pump *p)
 static int
 next_of_pipe(struct pump *p)
 {
-	ssize_t n = read(p->plan.fd, p->text, TEXT_BLOCK * 2);
+	ssize_t n = read(p->plan.fd, p->text, PIPE_BLOCK);
 
 	if (n > 0) {
 		p->unsent = p->text;
@@ -328,7 +340,7 @@ send_by_block(struct pump *p)
 	size_t left = pump_slice(p);
 
 	if (!p->text && (p->plan.ascii || !p->file)) {
-		p->text = malloc(2 * TEXT_BLOCK);
+		p->text = malloc(p->file ? 2 * TEXT_BLOCK : PIPE_BLOCK);
 		if (!p->text) {
 			pump_end(p, TRANSFER_FILE_ERROR, -ENOMEM);
 			return;
