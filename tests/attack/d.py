@@ -5,7 +5,6 @@
 
 import os
 import re
-import statistics
 import subprocess
 import sys
 import threading
@@ -26,7 +25,7 @@ def guesses(mode):
                 f.expect("USER " + user.name, 331)
                 r = f.cmd("PASS wrong%d" % i)
                 check(r.code == (530 if i < 2 else 421) or (i == 2 and r.code == 530), r)
-            check(f.closed(3), "still open after three failures")
+            check(f.closed(), "still open after three failures")
         with d.ftp(source="127.0.0.7", greet=False) as f:
             try:
                 check(f.reply().code == 421, "no penalty")
@@ -48,17 +47,21 @@ def enumeration(mode):
         texts = {kind: set() for kind in tries}
 
         def attempt(kind):
-            for _ in range(3):
-                with d.ftp(timeout=30) as f:
-                    texts[kind].add(f.cmd("USER " + tries[kind][0]).lines[0])
-                    begin = time.monotonic()
-                    texts[kind].add(f.cmd("PASS " + tries[kind][1]).lines[0])
-                    times[kind].append(time.monotonic() - begin)
-        for kind in tries:
-            attempt(kind)
+            with d.ftp() as f:
+                texts[kind].add(f.cmd("USER " + tries[kind][0]).lines[0])
+                begin = time.monotonic()
+                texts[kind].add(f.cmd("PASS " + tries[kind][1]).lines[0])
+                times[kind].append(time.monotonic() - begin)
+        # A machine that is busy delays any of them now and then; what differs always is the daemon's.
+        for _ in range(10):
+            for kind in tries:
+                attempt(kind)
+            least = {kind: min(t) for kind, t in times.items()}
+            alike = max(least.values()) - min(least.values()) < 0.05
+            if alike and len(times["long"]) >= 3:
+                break
         check(len(set(map(frozenset, texts.values()))) == 1, texts)
-        middles = {kind: statistics.median(t) for kind, t in times.items()}
-        check(min(middles.values()) >= 1 and max(middles.values()) - min(middles.values()) < 0.05, middles)
+        check(min(least.values()) >= 1 and alike, least)
 
 
 @case("D03", "very long passwords")
@@ -66,14 +69,14 @@ def long_password(mode):
     with wharf.Daemon(mode) as d, d.steady():
         with d.ftp() as f:
             f.expect("USER alice", 331)
-            begin = time.monotonic()
+            used = d.cpu()
             try:
                 f.raw(b"PASS " + b"x" * (1 << 20) + b"\r\n")
                 r = f.reply()
                 check(r.code in (500, 501, 530, 421), r)
             except (Closed, ConnectionError):
                 pass
-            check(time.monotonic() - begin < 3)
+            check(d.cpu() - used < 2, "it costs", d.cpu() - used)
 
 
 @case("D05", "the daemon's own groups don't leak", modes=("root",))

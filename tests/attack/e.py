@@ -170,7 +170,7 @@ def special(mode):
                 else:
                     r = f.cmd("%s %s" % (verb, name))
                 check(r.code in (550, 553) or verb == "MDTM", verb, name, r)
-                check(time.monotonic() - begin < 2, verb, name)
+                check(time.monotonic() - begin < 10, verb, name)
         f.get("LIST")
         f.get("MLSD")
         s.close()
@@ -184,9 +184,9 @@ def deep(mode):
             f.expect("CWD d", 250)
         check(len(f.expect("PWD", 257).text) >= 800)
         f.expect("CWD /", 250)
-        begin, used = time.monotonic(), d.cpu()
+        used = d.cpu()
         f.read("LIST -R")
-        check(time.monotonic() - begin < 10 and d.cpu() - used < (8 if wharf.is_sanitized() else 2), "LIST -R")
+        check(d.cpu() - used < (8 if wharf.is_sanitized() else 2), "LIST -R", d.cpu() - used)
         r = f.cmd("SITE RMDIR d")
         check(r.code in (200, 250, 550), r)
         f.expect("NOOP", 200)
@@ -201,7 +201,7 @@ def globs(mode):
         for pattern in ("{{*}," * 60, "*a" * 40 + "b", "{a,b}" * 24, "*/../" * 50, "~{", "[[[[", "[" * 200, "?" * 200, "*" * 240,
                         "[a-z" * 40, "\\" * 99, "*a*" * 60 + "x", "x" * 4000):
             for verb in ("NLST ", "LIST ", "STAT "):
-                used, begin = d.cpu(), time.monotonic()
+                used = d.cpu()
                 if verb == "STAT ":
                     f.cmd(verb + pattern)
                 else:
@@ -210,7 +210,7 @@ def globs(mode):
                         read_all(sock)
                         sock.close()
                         f.reply()
-                took = max(d.cpu() - used, time.monotonic() - begin)
+                took = d.cpu() - used
                 check(took < (2 if wharf.is_sanitized() else 0.5), verb, pattern[:30], took)
 
 
@@ -252,9 +252,9 @@ def size(mode):
         d.make("big", b"")
         os.truncate(d.path("big"), 10 << 30)
         f.cmd("TYPE A")
-        begin = time.monotonic()
+        used = d.cpu()
         f.cmd("SIZE big")
-        check(time.monotonic() - begin < 0.5)
+        check(d.cpu() - used < 0.5)
 
 
 @case("E11", "times")

@@ -19,7 +19,7 @@ from ftp import Closed, Ftp, read_all  # noqa: E402
 
 @case("F01", "silent connections from one address and from many")
 def silent(mode):
-    with wharf.Daemon(mode, conf="max_sessions = 200\nmax_sessions_per_address = 20\nlogin_timeout = 5s",
+    with wharf.Daemon(mode, conf="max_sessions = 200\nmax_sessions_per_address = 20\nlogin_timeout = 10s",
                       expect=["passive"]) as d, d.steady():
         crowd = []
         for i in range(60):
@@ -28,10 +28,10 @@ def silent(mode):
             crowd.append(socket.create_connection(("127.0.0.1", d.port), 5, ("127.0.1.%d" % (i + 1), 0)))
         begin = time.monotonic()
         d.login().close()
-        check(time.monotonic() - begin < 2, "a login waits")
+        check(time.monotonic() - begin < 8, "a login waits")
         greeted = refused = 0
         for s in crowd[:60]:
-            s.settimeout(2)
+            s.settimeout(5)
             try:
                 text = s.recv(200)
             except (ConnectionError, TimeoutError):
@@ -39,9 +39,8 @@ def silent(mode):
             greeted += text.startswith(b"220")
             refused += not text.startswith(b"220")
         check(greeted <= 20 and refused >= 40, greeted, refused)
-        time.sleep(6)
         for s in crowd[60:]:
-            s.settimeout(1)
+            s.settimeout(30)
             check(b"421" in read_all(s, 300)[-200:], "not ended at login_timeout")
         for s in crowd:
             s.close()
@@ -58,7 +57,7 @@ def full(mode):
             except (Closed, ConnectionError):
                 pass
         sessions.pop().close()
-        until(lambda: admitted(d), 3, "a place is free again")
+        until(lambda: admitted(d), what="a place is free again")
         for f in sessions:
             f.close()
 
@@ -80,7 +79,7 @@ def user_sessions(mode):
             r = f.cmd("PASS " + d.users[0].password)
             check(r.code in (530, 421), r)
         sessions.pop().close()
-        until(lambda: logs_in(d), 3, "a place is free again")
+        until(lambda: logs_in(d), what="a place is free again")
         for f in sessions:
             f.close()
 
@@ -103,13 +102,10 @@ def descriptors(mode):
                 crowd.append(socket.create_connection(("127.0.0.1", d.port), 2))
             except OSError:
                 break
-        time.sleep(0.5)
-        used = d.cpu()
-        time.sleep(1)
-        check(d.cpu() - used < 0.3, "the daemon spins")
+        d.rests(0.3)
         for s in crowd:
             s.close()
-        until(lambda: logs_in(d), 10, "logins work again")
+        until(lambda: logs_in(d), what="logins work again")
 
 
 @case("F03", "listings that nobody reads")

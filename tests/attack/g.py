@@ -50,7 +50,7 @@ def secrets(mode):
 @case("B22", "a connection that ends within a handshake is gone at once")
 def cut_handshakes(mode):
     # One worker, which serves when it has all its channels: nothing else opens a descriptor.
-    with wharf.Daemon(mode, tls=True, conf="workers = 1") as d, d.steady():
+    with wharf.Daemon(mode, tls=True, conf="workers = 1\ntls_handshake_timeout = 5m") as d, d.steady():
         d.login().close()
         d.wait_log("connection closed .*user=alice")
         before = files(d)
@@ -66,7 +66,7 @@ def cut_handshakes(mode):
                     s.shutdown(socket.SHUT_WR)
                     while s.recv(4096):
                         pass
-        until(lambda: files(d) == before, 2, "the sessions are gone")
+        until(lambda: files(d) == before, what="the sessions are gone")
 
 
 def handshake_hello():
@@ -94,7 +94,7 @@ def behind_the_end(mode):
         for first, behind in (("REIN", b"NOOP\r\n"), ("CCC", b"PWD\r\n"), ("REIN", auth + b"NOOP\r\n")):
             with (d.login_tls() if first == "CCC" else d.secure()) as f:
                 sock = socket.socket(fileno=os.dup(f.sock.fileno()))
-                sock.settimeout(5)
+                sock.settimeout(30)
                 f.expect(first, 200, 220)
                 f.raw(behind)
                 with sock:

@@ -269,7 +269,7 @@ def finished(mode):
             sock, r = thief.open("%s %s" % (verb, name))
             check(sock, r)
             sock.sendall(b"THE THIEF")
-            until(lambda: parts(d.root()), 5, "the thief's part")
+            until(lambda: parts(d.root()), what="the thief's part")
             owner.put(name, content(name, 3000))
             before = os.stat(d.path(name))
             if end == "end":
@@ -333,7 +333,7 @@ def two_writers(mode):
             for x in (f, g):
                 sock, _ = x.open("STOR part")
                 sock.sendall(b"01234")
-                until(lambda: any(s.st_size == 5 for p, s in entries(d.root()) if os.path.basename(p).startswith(RESERVED)), 5)
+                until(lambda: any(s.st_size == 5 for p, s in entries(d.root()) if os.path.basename(p).startswith(RESERVED)))
                 x.raw(b"ABOR\r\n")
                 x.reply(), x.reply()
                 sock.close()
@@ -352,7 +352,7 @@ def reserved(mode):
         d.make("folder/x", b"x")
         sock, _ = g.open("STOR folder/secret")
         sock.sendall(b"0123456789")
-        until(lambda: parts(d.root()), 5, "a part")
+        until(lambda: parts(d.root()), what="a part")
         path = next(iter(parts(d.root())))
         name = "folder/" + os.path.basename(path).decode()
         check(re.fullmatch(r"folder/\.wharfd-[a-z2-7]{26}", name), name)
@@ -392,7 +392,7 @@ def reserved(mode):
         for number in range(20):
             sock, _ = g.open("STOR secret%d" % number)
             sock.sendall(b"x")
-            until(lambda: parts(d.root()), 5, "a part")
+            until(lambda: parts(d.root()), what="a part")
             seen.add(os.path.basename(next(iter(parts(d.root())))))
             sock.close()
             check(g.reply().code == 226)

@@ -176,9 +176,9 @@ class FileZilla:
             process = subprocess.Popen(["filezilla", "--site=0/wharf"], env=self.env, cwd=self.home,
                                        stdin=subprocess.DEVNULL, stdout=f, stderr=f, start_new_session=True)
         try:
-            until(lambda: 'Directory listing of "/" successful' in self.log(), 30, "the listing of the site")
+            until(lambda: 'Directory listing of "/" successful' in self.log(), what="the listing of the site")
             self.press("ctrl+p")
-            until(lambda: "Status: Starting " in self.log(), 30, "the first transfer of the queue")
+            until(lambda: "Status: Starting " in self.log(), what="the first transfer of the queue")
             during()
             check(process.wait(90) == 0, "FileZilla ended with", process.returncode)
         except BaseException:
@@ -312,7 +312,7 @@ def drive_cut(screen):
 
         def during():
             for least in (size // 4, size // 2):
-                until(lambda: sum(length(path) for path in parts(d.root())) >= least, 30, "%d bytes" % least)
+                until(lambda: sum(length(path) for path in parts(d.root())) >= least, what="%d bytes" % least)
                 check(not os.path.exists(d.path("large")), "half a file is seen")
                 way.cut()
         filezilla.run(during)

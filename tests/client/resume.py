@@ -113,7 +113,7 @@ class ResumeJob(Job):
         def both(client):
             with Reader(d.path(target), [ends_of(old), ends_of(self.new)], ends_on_disk) as reader:
                 self.cut(d, client, target, at)
-                until(lambda: all(not locked(path) for path in parts(d.root())), 5, "the session has ended")
+                until(lambda: all(not locked(path) for path in parts(d.root())), what="the session has ended")
                 staged = parts(d.root())
                 if len(staged) != 1:
                     raise Failed("%d staging files after the cut" % len(staged))

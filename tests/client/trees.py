@@ -205,7 +205,7 @@ def archive():
 def interrupted(process, size, least):
     """Kills the client as soon as there is so much; the client must not have been faster."""
     try:
-        until(lambda: process.poll() is not None or size() >= least, 60)
+        until(lambda: process.poll() is not None or size() >= least)
     finally:
         process.kill()
         process.wait()
@@ -236,7 +236,7 @@ def backup():
                 now = staged()
                 still, size[0] = now == size[0], now
                 return still
-            until(lambda: (time.sleep(0.15), same())[1], 10)
+            until(lambda: (time.sleep(0.15), same())[1])
 
         def drop(client):
             interrupted(client.put_file(tar, "backup.tar"), staged, 200 * MIB)

@@ -108,7 +108,8 @@ def stalls(d, command):
         bob.put("f", b"1" * 1000)
         bob.get("RETR f")
         worst = max(worst, time.monotonic() - one)
-    check(worst < 0.5, command, "stalls others", worst)
+    # What hangs does so for longer than this, or till stall_timeout.
+    check(worst < 3, command, "stalls others", worst)
     with d.login("bob") as other:
         other.expect("PWD", 257)
     sock.close()

@@ -187,7 +187,7 @@ def killed(mode):
                     return d.login()
                 except (AssertionError, OSError, *GONE):
                     return None
-            with until(logs_in, 20, "a login") as f:
+            with until(logs_in, what="a login") as f:
                 agrees(d, f, what="after the end of " + role)
                 within(d)
         problems = d.stop()
@@ -225,7 +225,7 @@ def exact(mode):
         check(f.cmd("SITE COPY two copy").code in (552, 452, 451, 550))
         check(not os.path.exists(d.path("copy")))
         f.cmd("DELE two")
-        until(lambda: tally(f)[1] == 1, 3)
+        until(lambda: tally(f)[1] == 1)
         agrees(d, f)
         f.expect("DELE one", 250)
         for n in range(5):

@@ -65,10 +65,10 @@ def again(d):
     """A session, as soon as there is one."""
     def logs_in():
         try:
-            return d.login(timeout=10)
+            return d.login()
         except (AssertionError, OSError, *GONE):
             return None
-    return until(logs_in, 20, "a login")
+    return until(logs_in, what="a login")
 
 
 @case("U01", "every process, killed at every step", modes=("root",))
@@ -108,7 +108,7 @@ def kills(mode):
             # What commits when only the ledger ends is published yet.
             resumed += sum(u.resume(u.tls) > 0 for u in rest[::2] if u.step != "committing")
             uploads += batch
-            old = {path: age for path, age in parts(d.root()).items() if age > KEEP + 12}
+            old = {path: age for path, age in parts(d.root()).items() if age > KEEP + 30}
             check(not old, "staging files outlive staging_keep:", old)
         no_part_is_left(d, KEEP)
         with again(d) as f:
@@ -222,7 +222,7 @@ def ends(mode):
                   any(r.code in (426, 450, 451, 226) for r in u.replies), u.name, end.__name__, step, u.replies)
             if end is not silence and step != "committing":
                 # Where the control connection is gone, the server may still be about to find out.
-                resumed[0] += until(lambda: resume(u), 10, "resuming " + u.name) > 0
+                resumed[0] += until(lambda: resume(u), what="resuming " + u.name) > 0
             u.drop()
             return u
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
@@ -378,7 +378,7 @@ class Injected:
                 raise AssertionError("strace: %s" % self.process.stderr.read())
             return all(wharf.status_of(int(task))["TracerPid"] == str(self.process.pid)
                        for pid in self.pids for task in os.listdir("/proc/%d/task" % pid))
-        until(attached, 5, "strace has attached")
+        until(attached, what="strace has attached")
         return self
 
     def __exit__(self, *_):

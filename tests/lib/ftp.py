@@ -99,7 +99,7 @@ class Ftp:
     protect = False  # PROT P
     resume = True    # data connections resume the control connection's session
 
-    def __init__(self, port, host="127.0.0.1", timeout=15, source=None, greet=True, context=None, name="localhost"):
+    def __init__(self, port, host="127.0.0.1", timeout=30, source=None, greet=True, context=None, name="localhost"):
         self.host, self.port, self.timeout = host, port, timeout
         self.v6 = ":" in host
         self.source = source
@@ -194,7 +194,7 @@ class Ftp:
             raise AssertionError("%r: expected %s, got %r" % (line, codes, r))
         return r
 
-    def closed(self, seconds=10):
+    def closed(self, seconds=30):
         """Whether the server closes the connection within this time; what came before is read and dropped."""
         end = time.monotonic() + seconds
         try:

@@ -18,7 +18,7 @@ import time
 import zlib
 
 import wharf
-from cases import Skip, check, until
+from cases import PATIENCE, Skip, check, until
 from ftp import Closed, encode, finish, notify, reset
 
 RESERVED = b".wharfd-"
@@ -82,14 +82,14 @@ def tally(f, seconds=0):
     return tuple(int(re.search(rb"%s used: (\d+)" % what, text)[1]) for what in (b"Bytes", b"Files"))
 
 
-def agrees(d, f, user=None, seconds=5, what="the quota's tally"):
+def agrees(d, f, user=None, what="the quota's tally"):
     """SITE QUOTA says what is on disk; a sweep may come in between."""
     def same():
         before = usage(d.root(user))
-        told = tally(f, 5)
+        told = tally(f, PATIENCE)
         return told == before or (told, before, usage(d.root(user)))
     try:
-        until(lambda: same() is True, seconds, what)
+        until(lambda: same() is True, what=what)
     except AssertionError:
         told = same()
         check(told is True, what, "(told, on disk before, after):", told)
@@ -220,14 +220,14 @@ def journal_agrees(d, uploads):
                 return u.name, mine
         return None
     try:
-        until(lambda: wrong() is None, 5)
+        until(lambda: wrong() is None)
     except AssertionError:
         check(wrong() is None, "the journal is wrong:", wrong())
 
 
 def no_part_is_left(d, keep, user=None):
-    """Whatever was staged goes when its time is up; the sweep may be a second late, and the machine slow."""
-    until(lambda: not parts(d.root(user)), keep + (15 if wharf.is_sanitized() else 8), "no staging file is left")
+    """Whatever was staged goes when its time is up; the sweep may be late, and the machine slow."""
+    until(lambda: not parts(d.root(user)), keep + 30, "no staging file is left")
 
 
 class Stopped:
@@ -242,7 +242,7 @@ class Stopped:
             os.kill(pid, signal.SIGSTOP)
         # A thread that is in a call that can't be interrupted ends that first.
         for pid in self.pids:
-            until(lambda: all((wharf.stat_of(int(task)) or "T")[0] in "TtZ" for task in threads_of(pid)), 5, "all stand still")
+            until(lambda: all((wharf.stat_of(int(task)) or "T")[0] in "TtZ" for task in threads_of(pid)), what="all stand still")
 
     def __exit__(self, *_):
         for pid in self.pids:

@@ -20,7 +20,7 @@ import tempfile
 import time
 
 import certificates
-from cases import until
+from cases import PATIENCE, until
 from ftp import Ftp
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -353,7 +353,7 @@ class Daemon:
         return self
 
     def _wait(self):
-        end = time.monotonic() + 60
+        end = time.monotonic() + PATIENCE
         while True:
             if self.process.poll() is not None:
                 raise RuntimeError("wharfd ended with %d:\n%s" % (self.process.returncode, self.log()))
@@ -390,6 +390,14 @@ class Daemon:
             total += sum(int(f) for f in fields[11:13]) if fields else 0
         return total / os.sysconf("SC_CLK_TCK")
 
+    def rests(self, most):
+        """Whether it comes to rest: within a second it uses less CPU than that."""
+        def quiet():
+            used = self.cpu()
+            time.sleep(1)
+            return self.cpu() - used < most
+        return until(quiet, what="the daemon comes to rest")
+
     def rss(self, name=None):
         """Bytes of memory of the daemon, or of one role."""
         total = 0
@@ -416,8 +424,8 @@ class Daemon:
         with open(self.log_path, encoding="utf-8", errors="backslashreplace") as f:
             return f.read()
 
-    def wait_log(self, pattern, seconds=10):
-        return until(lambda: re.search(pattern, self.log(), re.M), seconds, "in the log: " + pattern)
+    def wait_log(self, pattern):
+        return until(lambda: re.search(pattern, self.log(), re.M), what="in the log: " + pattern)
 
     def transfers(self):
         """What the log says of each transfer that has ended, as dictionaries; what: upload or download."""
@@ -511,14 +519,14 @@ class Daemon:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(15)
+            self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
-            problems.append("does not end within 15 s of SIGTERM")
+            problems.append("does not end within %d s of SIGTERM" % PATIENCE)
             self.kill()
         if status is not None and self.process.returncode != status:
             problems.append("ended with %d" % self.process.returncode)
         try:
-            until(lambda: not any(alive(p) for p in everyone), 3)
+            until(lambda: not any(alive(p) for p in everyone))
         except AssertionError:
             left = [p for p in everyone if alive(p)]
             problems.append("left behind: " + ", ".join("%d %s" % (p, comm(p)) for p in left))

@@ -115,7 +115,7 @@ def pam(mode):
             f.put("upload", b"by PAM, later")
             info = os.stat(os.path.join(user.entry.pw_dir, "upload"))
             check((info.st_uid, info.st_gid) == (user.entry.pw_uid, user.entry.pw_gid))
-        until(lambda: not any(wharf.alive(p) for p in agents), 5, "the agent ends with its session")
+        until(lambda: not any(wharf.alive(p) for p in agents), 8, "the agent ends with its session")
         with d.ftp() as f:
             f.expect("USER " + user.name, 331)
             f.expect("PASS wrong", 530)
@@ -174,8 +174,8 @@ def worker_killed(mode):
         victims = d.processes("wharfd-worker")
         check(len(victims) == 2, victims)
         os.kill(victims[0], signal.SIGKILL)
-        until(lambda: len(d.processes("wharfd-worker")) == 2 and victims[0] not in d.processes("wharfd-worker"), 3,
-              "a new worker")
+        until(lambda: len(d.processes("wharfd-worker")) == 2 and victims[0] not in d.processes("wharfd-worker"),
+              what="a new worker")
         alive = 0
         for f in sessions:
             try:
@@ -195,7 +195,7 @@ def auth_killed(mode):
         for pid in d.processes("wharfd-auth"):
             os.kill(pid, signal.SIGKILL)
         f.expect("NOOP", 200)
-        until(lambda: logs_in(d), 5, "logins work again")
+        until(lambda: logs_in(d), what="logins work again")
 
 
 def logs_in(d):
@@ -218,7 +218,7 @@ def monitor_killed(mode):
     d.process.kill()
     d.process.wait()
     try:
-        until(lambda: not any(wharf.alive(p) for p in everyone), 2, "all have ended")
+        until(lambda: not any(wharf.alive(p) for p in everyone), what="all have ended")
     finally:
         for pid in everyone:
             if wharf.alive(pid):
@@ -237,7 +237,7 @@ def pam_killed(mode):
         d.process.kill()
         d.process.wait()
         try:
-            until(lambda: not any(wharf.alive(p) for p in everyone), 2, "all have ended")
+            until(lambda: not any(wharf.alive(p) for p in everyone), what="all have ended")
         finally:
             for pid in everyone:
                 if wharf.alive(pid):
@@ -248,7 +248,7 @@ def pam_killed(mode):
 @case("P09", "a stopped agent stalls its own sessions alone", modes=("root",))
 def stopped(mode):
     users = [wharf.User("alice", "a"), wharf.User("bob", "b")]
-    with wharf.Daemon(mode, users=users, conf="workers = 1\nagent_timeout = 3s", expect=["agent"]) as d:
+    with wharf.Daemon(mode, users=users, conf="workers = 1\nagent_timeout = 5s", expect=["agent"]) as d:
         alice, bob = d.login("alice"), d.login("bob")
         uid = str(d.users[0].uid)
         pids = [p for p in d.processes("wharfd-agent") if wharf.status_of(p)["Uid"].split()[0] == uid]
@@ -263,9 +263,9 @@ def stopped(mode):
                 bob.put("f", b"1")
                 bob.get("LIST")
                 worst = max(worst, time.monotonic() - one)
-            check(worst < 0.5, "another session waited", worst)
+            check(worst < 2.5, "another session waited", worst)
             r = alice.reply()
-            check(r.code in (451, 421) and time.monotonic() - begin < 6, r)
+            check(r.code in (451, 421) and time.monotonic() - begin < 15, r)
         finally:
             for pid in pids:
                 if wharf.alive(pid):
@@ -304,11 +304,11 @@ def users_file(mode):
             check(f.write("STOR x", b"1").code in (550, 553))
         done = d.ctl("user", "passwd", "--file", d.users_path, "alice", input="second\n")
         check(done.returncode == 0, done.stdout)
-        until(lambda: accepts(d, "alice", "second"), 10, "the new password")
+        until(lambda: accepts(d, "alice", "second"), what="the new password")
         check(not accepts(d, "alice", "first"), "the old password still works")
         done = d.ctl("user", "del", "--file", d.users_path, "alice")
         check(done.returncode == 0, done.stdout)
-        until(lambda: not accepts(d, "alice", "second"), 10, "the user is gone")
+        until(lambda: not accepts(d, "alice", "second"), what="the user is gone")
         check(os.stat(d.users_path).st_mode & 0o777 == 0o600)
         listed = d.ctl("user", "list", "--file", d.users_path)
         check("reader" in listed.stdout and "alice" not in listed.stdout, listed.stdout)
@@ -329,17 +329,17 @@ def signals(mode):
     with d:
         with d.login() as f:
             f.put("before", b"1")
-        until(lambda: "before" in open(logs + "/wharfd.log").read(), 5, "the log file")
-        until(lambda: "before" in open(logs + "/xferlog").read(), 5, "the xferlog")
+        until(lambda: "before" in open(logs + "/wharfd.log").read(), what="the log file")
+        until(lambda: "before" in open(logs + "/xferlog").read(), what="the xferlog")
         os.rename(logs + "/wharfd.log", logs + "/wharfd.log.1")
         os.rename(logs + "/xferlog", logs + "/xferlog.1")
         d.hangup()
-        until(lambda: os.path.exists(logs + "/wharfd.log") and os.path.exists(logs + "/xferlog"), 5, "new log files")
+        until(lambda: os.path.exists(logs + "/wharfd.log") and os.path.exists(logs + "/xferlog"), what="new log files")
         time.sleep(0.3)
         with d.login() as f:
             f.put("after", b"1")
-        until(lambda: "after" in open(logs + "/wharfd.log").read(), 5, "the new log file")
-        until(lambda: "after" in open(logs + "/xferlog").read(), 5, "the new xferlog")
+        until(lambda: "after" in open(logs + "/wharfd.log").read(), what="the new log file")
+        until(lambda: "after" in open(logs + "/xferlog").read(), what="the new xferlog")
         check("after" not in open(logs + "/xferlog.1").read())
         line = open(logs + "/xferlog").read().strip().splitlines()[-1]
         check(re.search(r" 1 /after b _ i r alice ftp 0 \* c fin crc32:[0-9a-f]{8}$", line), line)
@@ -440,9 +440,9 @@ def reopened(mode):
             for name in ("wharfd.log", "xferlog"):
                 os.rename(logs + "/" + name, logs + "/" + name + ".1")
             d.hangup()
-            until(lambda: holders(d, logs + "/wharfd.log") == roles, 5, "all log to the new file")
+            until(lambda: holders(d, logs + "/wharfd.log") == roles, what="all log to the new file")
             for name in ("wharfd.log.1", "xferlog.1"):
-                until(lambda: not holders(d, logs + "/" + name), 5, name + " is closed by all")
+                until(lambda: not holders(d, logs + "/" + name), what=name + " is closed by all")
             f.put("after", b"1")
 
 
@@ -471,8 +471,8 @@ def phases(mode):
                 # Right, but once too often: it opened, and must close.
                 g.cmd("USER " + user.name)
                 check(g.cmd("PASS " + user.password).code != 230, "two sessions")
-                until(lambda: open(notes).read() == "open_session\nopen_session\nclose_session\n", 5, "the second is closed")
-            until(lambda: open(notes).read().count("close_session") == 2, 5, "both are closed")
+                until(lambda: open(notes).read() == "open_session\nopen_session\nclose_session\n", what="the second is closed")
+            until(lambda: open(notes).read().count("close_session") == 2, what="both are closed")
             with open(PAM_FILE, "a") as f:
                 f.write("session required pam_deny.so\n")
             with d.ftp() as f:

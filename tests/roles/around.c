@@ -107,7 +107,7 @@ start_listener(int i)
 	set.login_delay = 0;
 	set.data_timeout = 1;
 	set.stall_timeout = 2;
-	set.login_timeout = i == LISTENER_HASTY ? 1 : 60;
+	set.login_timeout = i == LISTENER_HASTY ? 2 : 60;
 	set.sources = (struct order){{i == LISTENER_USERS ? WORD_source_users
 				      : i == LISTENER_PAM ? WORD_source_pam
 							  : WORD_source_anonymous},

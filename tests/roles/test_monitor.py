@@ -7,7 +7,7 @@ usage: test_monitor.py WHARFD WHARFD-AUTH FAKE_ROLE
 Uses the ports 21000 to 21999 of 127.0.0.1, or those of WHARF_TEST_PORTS ("low-high").  As root it also tries PAM, with a user
 and a service of its own that it removes, and everything without root as the user nobody.
 """
-import atexit, functools, json, os, pwd, random, re, shutil, signal, socket, statistics, subprocess, sys, tempfile, time, warnings
+import atexit, functools, json, os, pwd, random, re, shutil, signal, socket, subprocess, sys, tempfile, time, warnings
 
 # A process that is not dumpable can't be searched for leaks by its helper.
 os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=0")
@@ -36,7 +36,7 @@ def hash_of(secret):
 
 class Client:
     def __init__(self, port, address="127.0.0.1", source=None):
-        self.socket = socket.create_connection((address, port), timeout=10, source_address=source and (source, 0))
+        self.socket = socket.create_connection((address, port), timeout=30, source_address=source and (source, 0))
         self.file = self.socket.makefile("r")
 
     def line(self):
@@ -125,7 +125,7 @@ class Daemon:
         except FileNotFoundError:
             return ""
 
-    def wait_for(self, text, times=1, seconds=10):
+    def wait_for(self, text, times=1, seconds=60):
         until = time.monotonic() + seconds
         while self.read_log().count(text) < times:
             if time.monotonic() > until or self.process.poll() is not None:
@@ -145,7 +145,7 @@ class Daemon:
     def stop(self, expected=(), status=0):
         if self.process.poll() is None and not status:
             self.process.send_signal(signal.SIGTERM)
-        expect(self.process.wait(20), status)
+        expect(self.process.wait(60), status)
         stderr = self.process.stderr.read().decode()
         assert "Sanitizer" not in stderr and "Sanitizer" not in self.read_log(), stderr + self.read_log()
         odd = [line for line in self.read_log().splitlines()
@@ -172,6 +172,13 @@ def runs(pid):
             return f.read().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def until_gone(what, seconds=60):
+    until = time.monotonic() + seconds
+    while what() and time.monotonic() < until:
+        time.sleep(0.02)
+    expect(what(), [])
 
 
 def login(c, name, secret="sesame"):
@@ -217,7 +224,7 @@ def test_failing_start():
     Daemon(worker="/bin/false").stop(status=71, expected=("a worker ended", "auth process ended", "cannot be told"))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         Daemon(port=taken.getsockname()[1]).stop(status=71, expected=("cannot be opened", "cannot start"))
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 25  # no time-out of a start was waited for
 
 
 def test_users(uid=None):
@@ -273,23 +280,24 @@ def test_time():
             t = time.perf_counter()
             c.ask(f"users {name} wrong")
             times.append(time.perf_counter() - t)
-    medians = {name: statistics.median(times) for name, times in cases.items()}
-    low, high = min(medians.values()), max(medians.values())
-    assert low > 0.002 and high < low * 1.25, medians
+    # A machine that is busy delays any of them, but not all of one kind.
+    least = {name: min(times) for name, times in cases.items()}
+    low, high = min(least.values()), max(least.values())
+    assert low > 0.002 and high < low * 1.25, least
     c.close()
     d.stop()
 
 
 def test_limits():
     d = Daemon("sources = {users}\nmax_sessions = 6\nmax_sessions_per_address = 4\nmax_sessions_per_user = 2\n"
-               "login_penalty = 1\nlogin_tries = 2\n")
+               "login_penalty = 3\nlogin_tries = 2\n")
     refused = "421 Too many connections, please try again later."
     all = [d.connect() for _ in range(4)]
     c = Client(d.port)
     expect(c.line(), refused)
     expect(c.line(), "")
     all[0].close()
-    for _ in range(100):
+    for _ in range(3000):
         c = Client(d.port)
         if c.line() == "session":
             break
@@ -308,7 +316,7 @@ def test_limits():
         c.close()
     time.sleep(0.1)
     expect(Client(d.port).line(), refused)
-    time.sleep(1.1)
+    time.sleep(3.1)
     d.connect().close()
     d.stop()
 
@@ -375,21 +383,19 @@ def test_deaths():
             os.kill(pid, signal.SIGKILL)
     d.wait_for("the users file was read", 4)
     c.ask("logout")
-    for _ in range(100):
+    for _ in range(3000):
         if c.ask("users alice sesame") == "verdict ok":
             break
         time.sleep(0.02)
     expect_like(c.line(), "login alice agent 2 .*")
     # The agent that nobody needs leaves after ten seconds.
     c.close()
-    time.sleep(11)
-    expect([name for _, name in d.children() if name == "wharfd-agent"], [])
+    until_gone(lambda: [name for _, name in d.children() if name == "wharfd-agent"])
     # Killed itself, nobody is left.
     pids = [pid for pid, _ in d.children()]
     d.process.kill()
     d.process.wait()
-    time.sleep(0.5)
-    expect([pid for pid in pids if runs(pid)], [])
+    until_gone(lambda: [pid for pid in pids if runs(pid)])
     d.process.stderr.close()
     shutil.rmtree(d.folder)
 
@@ -466,7 +472,7 @@ def sent(d, text):
 
 
 def wait_sent(d, text, times):
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while sent(d, text) < times:
         if time.monotonic() > until:
             raise AssertionError(f"{text!r} was not sent {times} times:\n{d.read_log()}")
@@ -505,7 +511,7 @@ def test_hosts(uid=None):
     d.wait_for(RENEWED + "default")
     # The one that inherits the files has them too, and nobody was sent a half.
     d.wait_for(RENEWED + "*.example.com")
-    assert time.monotonic() - started < 4.5
+    assert time.monotonic() - started < 15
     wait_sent(d, DEFAULT % ("a2", "ka2"), 2)
     wait_sent(d, WILD % ("a2", "ka2"), 2)
     expect([sent(d, DEFAULT % x) for x in (("a2", "ka"), ("a", "ka2"))], [0, 0])
@@ -621,7 +627,7 @@ def remembered(d):
     return ["%s:%d:%s" % (row["user"], row["uid"], row["root"]) for row in rows]
 
 
-def await_roots(d, wanted, seconds=10):
+def await_roots(d, wanted, seconds=60):
     until = time.monotonic() + seconds
     while remembered(d) != wanted and time.monotonic() < until:
         time.sleep(0.02)
@@ -764,7 +770,7 @@ def test_signals():
     expect_like(login(c, "alice"), "login .*")
     started = time.monotonic()
     d.stop()
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 10  # less than those have who do not leave
     os.unlink("/tmp/wharfd-test-xferlog")
 
 
@@ -782,10 +788,10 @@ def test_hanging_agent():
     d.write_users(f"slow:{hash_of('sesame')}:2001:2001:/hang::\n")
     d.wait_for("the users file was read", 4)
     c = d.connect()
-    c.socket.settimeout(20)
+    c.socket.settimeout(60)
     started = time.monotonic()
     expect(login(c, "slow"), "refused 3")
-    assert 9 < time.monotonic() - started < 12
+    assert 9 < time.monotonic() - started < 40
     c.close()
     d.stop(expected=("took too long", "an agent ended", "an agent was killed"))
 
@@ -869,7 +875,7 @@ def pam_logins(session):
     # the end of a login is the end of its processes
     expect(c.ask("logout"), "logged out")
     other.close()
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while [n for _, n in d.children()].count("wharfd-auth") > 2 and time.monotonic() < until:
         time.sleep(0.05)
     expect([n for _, n in d.children()].count("wharfd-auth"), 2)
@@ -878,7 +884,7 @@ def pam_logins(session):
     expect(refused, 3)
     expect(c.ask(f"pam-ask {PAM_USER}"), "prompt Password: ")
     c.close()
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while [n for _, n in d.children()].count("wharfd-auth") > 2 and time.monotonic() < until:
         time.sleep(0.05)
     expect(d.read_log().count("PAM refused a login"), refused)

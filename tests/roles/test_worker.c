@@ -628,14 +628,13 @@ rein_gives_time_for_a_login(void **state)
 	hear(&world.monitor, MSG_M_ANONYMOUS);
 	admit(c, "anonymous");
 	assert_int_equal(reply_code(c), 230);
-	usleep(1200000);
+	usleep(2200000);
 	SAYS(c, "REIN", 220);
 	hear(&world.monitor, MSG_M_LOGOUT);
 	usleep(600000);
 	SAYS(c, "REIN", 220);
 	usleep(100000);
 	SAYS(c, "NOOP", 200);
-	usleep(500000);
 	assert_int_equal(reply_code(c), 421);
 	disconnect(c);
 }

@@ -44,7 +44,7 @@ done(struct pool_job *job)
 static void
 run_until(uv_loop_t *loop, const int *count, int want)
 {
-	for (int i = 0; i < 2000 && *count < want; i++) {
+	for (int i = 0; i < 20000 && *count < want; i++) {
 		uv_run(loop, UV_RUN_NOWAIT);
 		usleep(1000);
 	}
