@@ -205,6 +205,16 @@ keep(struct session *s, const char *path, struct message *m)
 	agent_tell(s, &out);
 }
 
+/* Whether it turns out that what was written is not that file any more: who has replaced or removed
+ * it meanwhile took away what there was of it then. */
+static bool
+is_lost(const struct request *r, const struct message *m)
+{
+	const uint32_t error = m->id == MSG_R_CLOSED ? m->r_closed.error : 0;
+
+	return r->question == MSG_F_COMMIT && (error == ESTALE || error == ENOENT);
+}
+
 /* Counts what the answer has changed. */
 static void
 count(const struct request *r, const struct message *m, bool is_sure)
@@ -213,9 +223,11 @@ count(const struct request *r, const struct message *m, bool is_sure)
 
 	if (!a)
 		return;
-	if (!is_sure)
+	if (!is_sure || is_lost(r, m))
 		account_unsure(a);
-	else if (m->id == MSG_R_OPENED && r->told)
+	if (!is_sure)
+		return;
+	if (m->id == MSG_R_OPENED && r->told)
 		account_changed(a, m->r_opened.bytes, m->r_opened.files);
 	else if (m->id == MSG_R_OPENED)
 		quota_opened(r->session, m->r_opened.bytes, m->r_opened.files);

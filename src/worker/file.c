@@ -248,9 +248,11 @@ file_new(struct pool *pool, struct file_classes *classes, int fd, uint64_t now,
 	f->done = done;
 	f->owner = owner;
 	/* DONT_SYNC: a file system that hangs is not asked. */
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_SIZE, &facts) == 0) {
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_SIZE | STATX_NLINK, &facts) ==
+	    0) {
 		f->device = makedev(facts.stx_dev_major, facts.stx_dev_minor);
 		f->size = facts.stx_size;
+		f->has_name = facts.stx_nlink > 0;
 		f->class = known_class(classes, f->device, now);
 	} else {
 		f->class = FILE_REMOTE;
@@ -289,12 +291,15 @@ file_take(struct file **pf)
 }
 
 uint64_t
-file_size(const struct file *f)
+file_size(const struct file *f, bool *is_gone)
 {
 	struct statx facts;
 
-	if (statx(f->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_SIZE, &facts) < 0)
+	*is_gone = false;
+	if (statx(f->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_SIZE | STATX_NLINK, &facts) <
+	    0)
 		return f->size;
+	*is_gone = f->has_name && facts.stx_nlink == 0;
 	return facts.stx_size;
 }
 

@@ -61,7 +61,8 @@ struct file {
 	struct pool_job job;
 	int fd;
 	uint64_t device,
-		size; /* as the kernel knew them at first, without asking the file system */
+		size;  /* as the kernel knew them at first, without asking the file system */
+	bool has_name; /* then */
 	enum file_class class;
 	char *block[2]; /* of FILE_BLOCK and a little more each; made on demand */
 
@@ -94,8 +95,9 @@ void file_free(struct file **f, char *block, size_t tail, uint64_t tail_offset);
 /* Lets go of the file but for its descriptor, which becomes the caller's.  No task may run.  *f
  * becomes NULL. */
 int file_take(struct file **f);
-/* How many bytes the file has now, as the kernel knows it without asking the file system. */
-uint64_t file_size(const struct file *f);
+/* How many bytes the file has now, and whether it has lost its last name since it was opened, as
+ * the kernel knows it without asking the file system. */
+uint64_t file_size(const struct file *f, bool *is_gone);
 
 /* Makes f->block[i].  0 or -ENOMEM. */
 int file_block(struct file *f, unsigned i);

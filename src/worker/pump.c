@@ -458,9 +458,11 @@ wind_up(struct pump *p)
 {
 	p->winds_up = true;
 	if (pump_receive_rest(p)) {
-		p->result.size = file_size(p->file);
+		bool is_gone;
+		p->result.size = file_size(p->file, &is_gone);
 		p->result.grown = (int64_t)(p->result.size - p->size_before);
-		p->result.sure = true;
+		/* Who has removed it took away what there was of it then. */
+		p->result.sure = !is_gone;
 		p->result.may_hang = p->file->class == FILE_REMOTE ||
 				     p->result.size > FILE_FREED_AT_ONCE;
 		pump_receive_digest(p);

@@ -212,8 +212,9 @@ static bool
 hash_again(struct pump *p)
 {
 	struct file *f = p->file;
+	bool is_gone;
 
-	if (p->plan.digest == WORD_digest_none || is_hashed(p, file_size(f)) ||
+	if (p->plan.digest == WORD_digest_none || is_hashed(p, file_size(f, &is_gone)) ||
 	    (fcntl(f->fd, F_GETFL) & O_ACCMODE) != O_RDWR)
 		return false;
 	if (!p->reads_again) {

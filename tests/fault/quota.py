@@ -7,6 +7,7 @@ other files, overwriting and appending; and whatever is killed."""
 import os
 import random
 import signal
+import socket
 import sys
 import threading
 import time
@@ -277,6 +278,33 @@ def drift(mode):
             check(tally(f) == (7000, 1), tally(f))
             f.expect("DELE linked", 250)
             agrees(d, f)
+
+
+@case("U35", "what is appended to a file that goes meanwhile is not counted", modes=("root",))
+def gone(mode):
+    with daemon() as d, d.login() as f, d.login() as g:
+        # With nothing else there the tally would be less than nothing, and doubted.
+        f.put("big", bytes(2 << 20))
+        tally(f)
+        for goes in (lambda: g.expect("DELE file", 250), lambda: g.put("file", b"new"),
+                     lambda: (g.put("other", b"other"), g.expect("RNFR other", 350), g.expect("RNTO file", 250))):
+            for proved in (True, False):
+                g.put("file", b"old" * 100)
+                sock, _ = f.open("APPE file")
+                sock.sendall(b"x" * 70000)
+                until(lambda: usage(d.root())[0] > (2 << 20) + 300, what="some of it is written")
+                goes()
+                sock.sendall(b"y" * 400000)
+                if proved:
+                    sock.shutdown(socket.SHUT_WR)
+                else:
+                    reset(sock)
+                r = f.reply()
+                check(r.code in (226, 426, 451, 553), r)
+                sock.close()
+                g.cmd("DELE file")
+                g.cmd("DELE file")
+                agrees(d, f)
 
 
 if __name__ == "__main__":
