@@ -30,6 +30,27 @@ bytes_of(const struct sockaddr_storage *a)
 	return (struct address_bytes){NULL, 0};
 }
 
+struct endpoint
+endpoint_of(const struct sockaddr_storage *a)
+{
+	struct endpoint e = {.in6 = {.sin6_family = a->ss_family}};
+
+	if (a->ss_family == AF_INET)
+		memcpy(&e.in, a, sizeof(e.in));
+	else if (a->ss_family == AF_INET6)
+		memcpy(&e.in6, a, sizeof(e.in6));
+	return e;
+}
+
+struct sockaddr_storage
+endpoint_address(const struct endpoint *e)
+{
+	struct sockaddr_storage a = {.ss_family = AF_UNSPEC};
+
+	memcpy(&a, e, sizeof(*e));
+	return a;
+}
+
 static uint32_t
 scope_of(const struct sockaddr_storage *a)
 {

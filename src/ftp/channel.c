@@ -36,7 +36,9 @@ send_ticket(struct ftp_session *s)
 static void
 set_active(struct ftp_session *s, const struct sockaddr_storage *to)
 {
-	if (!address_same_host(to, &s->peer) || address_port(to) < LOWEST_PORT) {
+	struct sockaddr_storage peer = endpoint_address(&s->peer);
+
+	if (!address_same_host(to, &peer) || address_port(to) < LOWEST_PORT) {
 		reply(s, 501, "Only your own address, and a port from %d.", LOWEST_PORT);
 		return;
 	}
@@ -102,7 +104,7 @@ do_eprt(struct ftp_session *s, struct slice arg)
 static int
 control_family(const struct ftp_session *s)
 {
-	struct sockaddr_storage local = s->local;
+	struct sockaddr_storage local = endpoint_address(&s->local);
 
 	address_unmap(&local);
 	return local.ss_family;

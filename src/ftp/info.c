@@ -235,10 +235,11 @@ site_help(struct ftp_session *s, struct slice arg)
 static void
 status(struct ftp_session *s)
 {
+	struct sockaddr_storage peer = endpoint_address(&s->peer);
 	struct buf b = BUF_INIT;
 
 	buf_add_str(&b, "211-Status:\r\n From ");
-	address_format_host(&b, &s->peer);
+	address_format_host(&b, &peer);
 	buf_add_str(&b, "\r\n Logged in as ");
 	/* Names were checked at USER: they hold no control bytes. */
 	buf_add_str(&b, s->user);

@@ -106,10 +106,11 @@ int
 admission_enter(struct admission *a, const struct sockaddr_storage *peer)
 {
 	struct client c = client_of(a, peer);
-	int r = tally_add(&a->addresses, client_key(&c));
 
-	a->sessions += r == 0;
-	return r;
+	if (!tally_add(&a->addresses, client_key(&c)))
+		return -ENOMEM;
+	a->sessions++;
+	return 0;
 }
 
 void

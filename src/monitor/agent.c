@@ -31,8 +31,9 @@ struct agent {
 	struct monitor *monitor;
 	uint32_t id;
 	bool shared, ready;
-	bool sweeping;  /* it was started for that, and has no sessions */
-	struct buf key; /* all of its identity */
+	bool sweeping;       /* it was started for that, and has no sessions */
+	struct buf key;      /* all of its identity */
+	struct buf settings; /* its identity's, encoded: for each W_LOGIN */
 	struct root root;
 	uint64_t staged; /* what of its root's staged it has swept */
 	bool *channels;  /* by worker: it has one to this agent */
@@ -56,6 +57,7 @@ free_agent(struct agent *a)
 	if (!a->idle_closed || !a->is_gone)
 		return;
 	buf_deinit(&a->key);
+	buf_deinit(&a->settings);
 	root_deinit(&a->root);
 	free(a->channels);
 	free(a);
@@ -148,7 +150,7 @@ deliver(struct agent *a, struct session *s)
 	msg.w_login.session = s->id;
 	msg.w_login.agent = a->id;
 	msg.w_login.user = slice_of(s->user);
-	msg.w_login.settings = buf_slice(&s->settings);
+	msg.w_login.settings = buf_slice(&a->settings);
 	if (r == 0)
 		r = peer_send(&w->peer, &msg);
 	if (r < 0) {
@@ -159,7 +161,6 @@ deliver(struct agent *a, struct session *s)
 		login_refuse(a->monitor, s, REFUSED_RESOURCES);
 		return;
 	}
-	buf_deinit(&s->settings);
 	s->state = SESSION_LOGGED_IN;
 }
 
@@ -319,12 +320,14 @@ new_agent(struct monitor *m, const struct agent_identity *who, struct auth *hold
 	a->channels = channels;
 	if (root_init(&a->root, &who->owner) < 0)
 		goto fail;
-	if (start(a, who, holder) < 0)
+	buf_add_slice(&a->settings, who->settings);
+	if (buf_error(&a->settings) < 0 || start(a, who, holder) < 0)
 		goto fail_root;
 	a->id = ++m->last_agent;
 	DL_APPEND(m->agents, a);
 	return a;
 fail_root:
+	buf_deinit(&a->settings);
 	root_deinit(&a->root);
 fail:
 	free(channels);

@@ -110,10 +110,12 @@ static int
 on_failed(struct peer *p, const struct message *msg)
 {
 	struct auth *a = auth_of(p);
-	struct session *s = session_of(a, msg->i_failed.session);
+	const struct session *s = session_of(a, msg->i_failed.session);
 
-	if (s)
-		admission_failed(&a->monitor->admission, &s->peer, uv_now(&a->monitor->loop));
+	if (s) {
+		struct sockaddr_storage peer = endpoint_address(&s->peer);
+		admission_failed(&a->monitor->admission, &peer, uv_now(&a->monitor->loop));
+	}
 	return 0;
 }
 
@@ -207,7 +209,7 @@ new_auth(struct worker *w, enum word_source source, const struct session *s)
 				       .gid = m->run_as.gid,
 				       .settings = buf_slice(&blob)};
 	if (s)
-		msg.a_start.peer = s->peer;
+		msg.a_start.peer = endpoint_address(&s->peer);
 	peer_send(&a->peer, &msg);
 	buf_deinit(&blob);
 	return a;

@@ -181,13 +181,14 @@ log_refusal(const struct sockaddr_storage *peer, enum admission_verdict verdict)
 
 /* Where a client block holds the peer: the settings before his login, encoded.  0 or -ENOMEM. */
 static int
-settings_by_address(const struct listener *l, struct session *s, struct buf *out)
+settings_by_address(const struct listener *l, struct session *s,
+		    const struct sockaddr_storage *peer, struct buf *out)
 {
-	const struct conf_subject subject = {.listener = l->index, .address = &s->peer};
+	const struct conf_subject subject = {.listener = l->index, .address = peer};
 	struct settings settings;
 
 	s->login_timeout = l->settings.login_timeout;
-	if (!conf_has_client(l->monitor->conf, &s->peer))
+	if (!conf_has_client(l->monitor->conf, peer))
 		return 0;
 	int r = conf_settings_for(l->monitor->conf, &subject, &settings);
 	if (r < 0)
@@ -204,14 +205,15 @@ hand_over(const struct listener *l, struct worker *w, int fd, struct session *s)
 {
 	struct message msg = {.id = MSG_W_SESSION, .fd = fd};
 	struct buf settings = BUF_INIT;
-	int r = settings_by_address(l, s, &settings);
+	struct sockaddr_storage peer = endpoint_address(&s->peer);
+	int r = settings_by_address(l, s, &peer, &settings);
 
 	msg.w_session.session = s->id;
 	msg.w_session.listener = (uint32_t)l->index;
-	msg.w_session.peer = s->peer;
-	msg.w_session.local = s->local;
+	msg.w_session.peer = peer;
+	msg.w_session.local = endpoint_address(&s->local);
 	msg.w_session.settings = buf_slice(&settings);
-	passive_address_for(&l->settings.passive_address, &s->peer, &msg.w_session.passive_address);
+	passive_address_for(&l->settings.passive_address, &peer, &msg.w_session.passive_address);
 	if (r == 0)
 		r = peer_send(&w->peer, &msg);
 	buf_deinit(&settings);
@@ -230,10 +232,12 @@ admit(struct listener *l, struct worker *w, int fd, const struct sockaddr_storag
 		turn_away(fd);
 		return;
 	}
-	s->worker = w->index;
-	s->listener = l->index;
-	s->peer = *peer;
-	s->local = l->local.ss_family == AF_UNSPEC ? bound_address(fd) : l->local;
+	struct sockaddr_storage local = l->local.ss_family == AF_UNSPEC ? bound_address(fd)
+									: l->local;
+	s->worker = (uint32_t)w->index;
+	s->listener = (uint32_t)l->index;
+	s->peer = endpoint_of(peer);
+	s->local = endpoint_of(&local);
 	w->sessions++;
 
 	if (hand_over(l, w, fd, s) < 0) {

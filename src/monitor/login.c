@@ -24,9 +24,7 @@ login_forget(struct monitor *m, struct session *s)
 	auth_leave(s);
 	if (s->user)
 		tally_drop(&m->users, slice_of(s->user));
-	free(s->user);
 	s->user = NULL;
-	buf_deinit(&s->settings);
 	s->state = SESSION_CONNECTED;
 }
 
@@ -108,6 +106,7 @@ begin(struct monitor *m, struct session *s, const struct login_claim *claim,
 {
 	struct agent_identity who = {
 		.owner = {.user = claim->user, .group_names = claim->group_names, .folder = root}};
+	struct buf bytes = BUF_INIT;
 	int r;
 
 	if (m->as_root) {
@@ -118,22 +117,16 @@ begin(struct monitor *m, struct session *s, const struct login_claim *claim,
 		who.owner.uid = getuid();
 		who.owner.gid = getgid();
 	}
-	s->user = slice_dup(claim->user);
+	s->user = tally_add(&m->users, claim->user);
 	if (!s->user)
 		return -ENOMEM;
-	r = tally_add(&m->users, slice_of(s->user));
-	if (r < 0) {
-		free(s->user);
-		s->user = NULL;
-		return r;
-	}
-	settings_encode(settings, &s->settings);
-	if (buf_error(&s->settings) < 0)
-		return -ENOMEM;
-	who.settings = buf_slice(&s->settings);
+	settings_encode(settings, &bytes);
+	who.settings = buf_slice(&bytes);
 	s->source = claim->source;
 	s->state = SESSION_IDENTIFIED;
-	return agent_assign(m, s, &who, holder);
+	r = buf_error(&bytes) < 0 ? -ENOMEM : agent_assign(m, s, &who, holder);
+	buf_deinit(&bytes);
+	return r;
 }
 
 void
@@ -143,12 +136,13 @@ login_identified(struct monitor *m, struct session *s, const struct login_claim 
 	struct settings settings;
 	struct buf root = BUF_INIT;
 	const char *against = login_policy_against(m, claim);
+	struct sockaddr_storage peer = endpoint_address(&s->peer);
 
 	if (against) {
 		refuse(m, s, claim, REFUSED_POLICY, against);
 		return;
 	}
-	if (login_settings(m, claim, s->listener, &s->peer, &settings) < 0) {
+	if (login_settings(m, claim, s->listener, &peer, &settings) < 0) {
 		refuse(m, s, claim, REFUSED_RESOURCES, "memory");
 		return;
 	}

@@ -30,7 +30,6 @@ session_free(struct sessions *all, struct session **s)
 	*s = NULL;
 	REQUIRE(!gone->agent && !gone->auth && !gone->user);
 	HASH_DEL(all->by_id, gone);
-	buf_deinit(&gone->settings);
 	free(gone);
 }
 

@@ -10,10 +10,9 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
 #include <uthash.h>
 
-#include <wharf/base/buf.h>
+#include <wharf/base/address.h>
 #include <wharf/conf/settings.h>
 
 struct agent;
@@ -28,14 +27,13 @@ enum session_state {
 
 struct session {
 	uint64_t id;
-	size_t worker; /* the number of its worker */
-	size_t listener;
-	struct sockaddr_storage peer, local;
+	uint32_t worker; /* the number of its worker */
+	uint32_t listener;
+	struct endpoint peer, local;
 	uint64_t login_timeout; /* in seconds; a client block may change what its listener says */
 	enum session_state state;
 	enum word_source source;     /* of the identity, from IDENTIFIED on */
-	char *user;                  /* from IDENTIFIED on; counted in the monitor's users */
-	struct buf settings;         /* encoded, for W_LOGIN; empty otherwise */
+	const char *user;            /* from IDENTIFIED on; the key that counts it */
 	struct agent *agent;         /* from IDENTIFIED on */
 	struct auth *auth;           /* the PAM process, while it lives */
 	struct session *prev, *next; /* of the same agent */

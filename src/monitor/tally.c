@@ -2,7 +2,6 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /* Counters by key; see tally.h. */
-#include <errno.h>
 #include <stdlib.h>
 #include <uthash.h>
 
@@ -38,21 +37,21 @@ find(const struct tally *t, struct slice key)
 	return e;
 }
 
-int
+const char *
 tally_add(struct tally *t, struct slice key)
 {
 	struct tally_entry *e = find(t, key);
 
 	if (!e) {
-		e = calloc(1, sizeof(*e) + key.n);
+		e = calloc(1, sizeof(*e) + key.n + 1);
 		if (!e)
-			return -ENOMEM;
+			return NULL;
 		e->length = key.n;
 		memcpy(e->key, key.p, key.n);
 		HASH_ADD_KEYPTR(hh, t->entries, e->key, e->length, e);
 	}
 	e->count++;
-	return 0;
+	return e->key;
 }
 
 void

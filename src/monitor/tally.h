@@ -19,8 +19,9 @@ struct tally {
 
 void tally_deinit(struct tally *t);
 
-/* One more.  Returns 0 or -ENOMEM. */
-int tally_add(struct tally *t, struct slice key);
+/* One more.  Returns the key with a NUL behind it, which is there until the last of it is dropped,
+ * or NULL when memory is out. */
+const char *tally_add(struct tally *t, struct slice key);
 /* One less; a key that is not counted is a mistake of the caller, which is logged. */
 void tally_drop(struct tally *t, struct slice key);
 size_t tally_get(const struct tally *t, struct slice key);

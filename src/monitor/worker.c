@@ -37,8 +37,10 @@ worker_of(struct peer *p)
 void
 worker_forget_session(struct monitor *m, struct session *s)
 {
+	struct sockaddr_storage peer = endpoint_address(&s->peer);
+
 	login_forget(m, s);
-	admission_leave(&m->admission, &s->peer);
+	admission_leave(&m->admission, &peer);
 	m->workers[s->worker].sessions--;
 	session_free(&m->sessions, &s);
 }
@@ -114,7 +116,7 @@ on_pam(struct peer *p, const struct message *msg)
 static int
 active_socket(const struct monitor *m, const struct session *s)
 {
-	struct sockaddr_storage from = s->local;
+	struct sockaddr_storage from = endpoint_address(&s->local);
 	int on = 1;
 
 	if (m->server->active_port == 0)

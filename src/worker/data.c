@@ -140,7 +140,7 @@ watch_listener(struct data *d)
 int
 data_listen(struct session *s, int family, struct sockaddr_storage *announce)
 {
-	struct sockaddr_storage at = s->ftp.local;
+	struct sockaddr_storage at = endpoint_address(&s->ftp.local);
 
 	address_unmap(&at);
 	if (at.ss_family != family)
@@ -297,6 +297,7 @@ static bool
 accept_client(struct data *d)
 {
 	struct session *s = d->session;
+	struct sockaddr_storage client = endpoint_address(&s->ftp.peer);
 
 	for (unsigned i = 0; i < ACCEPTS_A_TURN; i++) {
 		struct sockaddr_storage from = {0};
@@ -311,7 +312,7 @@ accept_client(struct data *d)
 			fail(d, -errno);
 			return true;
 		}
-		if (address_same_host(&from, &s->ftp.peer)) {
+		if (address_same_host(&from, &client)) {
 			accepted(d, fd);
 			return true;
 		}
@@ -350,7 +351,7 @@ on_connect(void *owner)
 static int
 own_socket(struct session *s)
 {
-	struct sockaddr_storage at = s->ftp.local;
+	struct sockaddr_storage at = endpoint_address(&s->ftp.local);
 	int r;
 
 	address_unmap(&at);

@@ -13,8 +13,9 @@
 #define EVENT(level, s, what, ...)                                                                \
 	do {                                                                                      \
 		if (log_wants(LOG_LEVEL_##level)) {                                               \
+			struct sockaddr_storage from_ = endpoint_address(&(s)->ftp.peer);         \
 			struct buf peer_ = BUF_INIT;                                              \
-			address_format_host(&peer_, &(s)->ftp.peer);                              \
+			address_format_host(&peer_, &from_);                                      \
 			LOG(level, what, LOG_NUM("session", (s)->id),                             \
 			    LOG_BYTES("peer", buf_slice(&peer_)), LOG_STR("user", (s)->ftp.user), \
 			    __VA_ARGS__);                                                         \

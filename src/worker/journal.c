@@ -83,11 +83,12 @@ void
 journal_transfer(struct session *s, const struct transfer_record *record)
 {
 	struct journal *j = &s->worker->journal;
+	struct sockaddr_storage from = endpoint_address(&s->ftp.peer);
 	struct buf peer = BUF_INIT;
 
 	if (j->fd < 0)
 		return;
-	address_format_host(&peer, &s->ftp.peer);
+	address_format_host(&peer, &from);
 	const struct message m = {
 		.id = MSG_J_TRANSFER,
 		.fd = -1,
@@ -117,11 +118,12 @@ void
 journal_change(struct session *s, const struct change_record *record)
 {
 	struct journal *j = &s->worker->journal;
+	struct sockaddr_storage from = endpoint_address(&s->ftp.peer);
 	struct buf peer = BUF_INIT;
 
 	if (j->fd < 0)
 		return;
-	address_format_host(&peer, &s->ftp.peer);
+	address_format_host(&peer, &from);
 	const struct message m = {.id = MSG_J_CHANGE,
 				  .fd = -1,
 				  .j_change = {.time = wall_clock(),

@@ -68,9 +68,10 @@ transfer_is_of_a_file(const struct transfer_record *record)
 void
 xferlog_write(int fd, struct session *s, const struct transfer_record *record)
 {
+	struct sockaddr_storage peer = endpoint_address(&s->ftp.peer);
 	struct buf host = BUF_INIT, line = BUF_INIT;
 
-	address_format_host(&host, &s->ftp.peer);
+	address_format_host(&host, &peer);
 	struct xferlog_entry e = {time(NULL), buf_slice(&host), slice_of(s->ftp.user), s->anonymous,
 				  record};
 	xferlog_format(&line, &e);

@@ -58,6 +58,26 @@ test_same_host(void **state)
 }
 
 static void
+test_endpoints(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {"192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1"};
+	const struct sockaddr_storage none = {.ss_family = AF_UNSPEC};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct sockaddr_storage a = address(texts[i], 2121);
+		if (a.ss_family == AF_INET6)
+			((struct sockaddr_in6 *)&a)->sin6_scope_id = 3;
+		struct endpoint e = endpoint_of(&a);
+		struct sockaddr_storage back = endpoint_address(&e);
+		assert_memory_equal(&back, &a, sizeof(a));
+	}
+	struct endpoint e = endpoint_of(&none);
+	assert_int_equal(endpoint_address(&e).ss_family, AF_UNSPEC);
+	assert_true(sizeof(e) < 32);
+}
+
+static void
 test_wildcards(void **state)
 {
 	(void)state;
@@ -208,6 +228,7 @@ main(void)
 		cmocka_unit_test(test_same_host),  cmocka_unit_test(test_unmap_and_format),
 		cmocka_unit_test(test_networks),   cmocka_unit_test(test_bad_networks),
 		cmocka_unit_test(test_network_of), cmocka_unit_test(test_wildcards),
+		cmocka_unit_test(test_endpoints),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -241,7 +241,7 @@ w_logout(struct ftp_session *s)
 static int
 w_passive(struct ftp_session *s, int family, struct sockaddr_storage *announce)
 {
-	*announce = s->local;
+	*announce = endpoint_address(&s->local);
 	announce->ss_family = (sa_family_t)family;
 	address_set_port(announce, 50000);
 	return 0;

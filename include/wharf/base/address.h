@@ -30,6 +30,19 @@ struct network {
 	unsigned prefix;
 };
 
+/* An address in as much room as it needs, for who keeps thousands. */
+struct endpoint {
+	union {
+		sa_family_t family;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	};
+};
+
+/* Of a family that is neither IPv4 nor IPv6 nothing is kept but that. */
+struct endpoint endpoint_of(const struct sockaddr_storage *a);
+struct sockaddr_storage endpoint_address(const struct endpoint *e);
+
 /*
  * Are both the same host?  Ports do not count; scopes of link-local addresses do, where both are
  * known.

@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include <wharf/base/address.h>
 #include <wharf/base/buf.h>
 #include <wharf/base/slice.h>
 #include <wharf/conf/settings.h>
@@ -281,7 +282,7 @@ struct ftp_session {
 	uint32_t magic;
 	const struct ftp_world *world;
 	const struct settings *settings; /* the listener's, then the user's; the world owns it */
-	struct sockaddr_storage peer, local;
+	struct endpoint peer, local;
 
 	struct line_reader lines;
 	struct buf queue; /* lines that wait, each with its kind and length before it */
