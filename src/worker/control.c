@@ -30,7 +30,6 @@
 #define LAST_FAREWELL_MS 1000
 
 static void on_event(uv_poll_t *poll, int status, int events);
-static void on_timer(uv_timer_t *timer);
 
 static uint64_t
 now_of(const struct session *s)
@@ -41,14 +40,16 @@ now_of(const struct session *s)
 int
 control_init(struct session *s)
 {
-	int r = uv_poll_init(&s->worker->loop, &s->poll, s->fd);
+	int r = deadlines_add(&s->worker->deadlines, &s->deadline);
 
 	if (r < 0)
 		return r;
-	uv_timer_init(&s->worker->loop, &s->timer);
+	r = uv_poll_init(&s->worker->loop, &s->poll, s->fd);
+	if (r < 0) {
+		deadlines_remove(&s->worker->deadlines, &s->deadline);
+		return r;
+	}
 	s->poll.data = s;
-	s->timer.data = s;
-	s->handles = 2;
 	s->born = s->login_since = s->idle_since = now_of(s);
 	return 0;
 }
@@ -262,15 +263,11 @@ is_over(uint64_t time, uint64_t now)
 	return time && time <= now;
 }
 
-static void
-on_timer(uv_timer_t *timer)
+void
+control_on_deadline(struct session *s)
 {
-	struct session *s = timer->data;
 	uint64_t now = now_of(s);
 
-	REQUIRE(s->magic == SESSION_MAGIC);
-	if (s->closing)
-		return;
 	if (!is_over(next_time(s), now)) {
 		control_update(s);
 		return;
@@ -295,18 +292,18 @@ on_timer(uv_timer_t *timer)
 	session_settle(s);
 }
 
-/* The timer is moved only to an earlier time: one that fires too soon finds nothing to do, and that
- * costs less. */
+/* The deadline is moved only to an earlier time: one that comes too soon finds nothing to do, and
+ * that costs less. */
 static void
-set_timer(struct session *s)
+set_deadline(struct session *s)
 {
 	uint64_t next = next_time(s), now = now_of(s);
 
 	if (next == 0)
 		return;
-	uint64_t in = next > now ? next - now : 1;
-	if (!uv_is_active((uv_handle_t *)&s->timer) || uv_timer_get_due_in(&s->timer) > in)
-		uv_timer_start(&s->timer, on_timer, in, 0);
+	uint64_t at = next > now ? next : now + 1;
+	if (s->deadline.at > at)
+		deadlines_set(&s->worker->deadlines, &s->deadline, at);
 }
 
 void
@@ -338,5 +335,5 @@ control_update(struct session *s)
 		events |= s->events & UV_READABLE;
 	set_events(s, events);
 	status_pipe_go_on(s, !control_is_full(s));
-	set_timer(s);
+	set_deadline(s);
 }

@@ -7,7 +7,7 @@
 
 #include "session.h"
 
-/* Sets the socket up and makes its handles.  0 or a negative errno. */
+/* Makes what watches the socket and the time.  0 or a negative errno. */
 int control_init(struct session *s);
 /* Reads what the client sent, and runs it. */
 void control_read(struct session *s);
@@ -20,6 +20,8 @@ bool control_is_lost(const struct session *s);
 bool control_is_full(const struct session *s);
 /* Sends what is there to send. */
 void control_flush(struct session *s);
+/* Its deadline has come: does what is over, and waits for the next. */
+void control_on_deadline(struct session *s);
 /* After anything has changed: what to wait for, and until when; begins the end when it is time. */
 void control_update(struct session *s);
 

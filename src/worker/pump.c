@@ -430,7 +430,7 @@ tell(struct pump *p)
 	else
 		close_all(p);
 	if (owner)
-		p->calls->ended(owner, &result);
+		p->calls->ended(owner, &result, p->digest);
 	else
 		fd_close(&fd);
 }
@@ -445,7 +445,7 @@ end_sending(struct pump *p)
 	if (p->result.end != TRANSFER_COMPLETE)
 		setsockopt(p->socket, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	else if (p->file && p->file->hash.on)
-		hash_end_named(&p->file->hash, p->plan.digest, p->result.digest);
+		hash_end_named(&p->file->hash, p->plan.digest, p->digest);
 	tell(p);
 }
 

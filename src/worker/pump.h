@@ -65,8 +65,7 @@ struct pump_result {
 	int fd;
 	uint64_t size;
 	int64_t grown;
-	bool sure, may_hang;    /* may_hang: even close() of it may, or takes its time */
-	char digest[HASH_TEXT]; /* "crc32:9ae0daaf", or empty */
+	bool sure, may_hang; /* may_hang: even close() of it may, or takes its time */
 };
 
 /* How long a transfer and its TLS handshake may stand still, and what an upload's end must be. */
@@ -79,8 +78,8 @@ struct pump_calls {
 	/* The handshake is done: whether that is who is wanted. */
 	bool (*secured)(void *owner);
 	/* Exactly once, unless pump_free() came first; also from within pump_begin() and
-	 * pump_stop(). */
-	void (*ended)(void *owner, const struct pump_result *result);
+	 * pump_stop().  digest: "crc32:9ae0daaf", or empty. */
+	void (*ended)(void *owner, const struct pump_result *result, const char *digest);
 	/* An upload wants so many bytes more than plan.reserved and what was granted since:
 	 * pump_granted() answers, also from within. */
 	void (*more)(void *owner, uint64_t bytes);
@@ -128,6 +127,7 @@ struct pump {
 	uint64_t limit;             /* receive: the file may grow so far, by what is reserved */
 	bool asks, asking, refused; /* for more of the quota; asking: right now */
 	struct pump_result result;  /* receive: when it has ended */
+	char digest[HASH_TEXT];     /* "crc32:9ae0daaf", or empty */
 
 	uint64_t moved;
 	uint64_t last_moved; /* ms */
@@ -203,7 +203,7 @@ int pump_receive_init(struct pump *p);
 bool pump_receive_rest(struct pump *p);
 /* What was received and not written; it belongs at p->position. */
 size_t pump_receive_unwritten(const struct pump *p, char **block);
-/* The digest of all of the file, where it is known, to p->result. */
+/* The digest of all of the file, where it is known, to p->digest. */
 void pump_receive_digest(struct pump *p);
 int pump_send_init(struct pump *p);
 

@@ -451,5 +451,5 @@ void
 pump_receive_digest(struct pump *p)
 {
 	if (is_hashed(p, p->result.size))
-		hash_end_named(&p->file->hash, p->plan.digest, p->result.digest);
+		hash_end_named(&p->file->hash, p->plan.digest, p->digest);
 }

@@ -3,6 +3,7 @@
 
 /* Sessions: their life, and the order in which things are told to the protocol; see session.h. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include <wharf/base/check.h>
@@ -49,16 +50,19 @@ do_transfer(struct session *s)
 static void
 do_transferred(struct session *s)
 {
+	char *digest = s->digest;
 	const struct transfer_result result = {.end = s->result.end,
 					       .error = s->result.error,
 					       .bytes = s->result.bytes,
 					       .fd = s->result.fd,
 					       .size = s->result.size,
-					       .digest = slice_of(s->result.digest),
+					       .digest = slice_of(digest),
 					       .protected = s->result.protected};
 
 	s->result.fd = -1;
+	s->digest = NULL;
 	ftp_session_transferred(&s->ftp, &result);
+	free(digest);
 	if (s->expires)
 		ftp_session_expire(&s->ftp, s->expires);
 	s->expires = NULL;
@@ -175,7 +179,18 @@ session_expire(struct session *s, int error, const char *why)
 	ftp_session_expire(&s->ftp, why);
 }
 
-static void on_patience(uv_timer_t *timer);
+static void
+session_free(struct session *s)
+{
+	struct worker *w = s->worker;
+
+	deadlines_remove(&w->deadlines, &s->deadline);
+	TAILQ_REMOVE(&w->sessions, s, link);
+	s->magic = 0;
+	free(s->passive_address);
+	free(s);
+	worker_session_ended(w);
+}
 
 static void
 on_closed(uv_handle_t *handle)
@@ -183,14 +198,9 @@ on_closed(uv_handle_t *handle)
 	struct session *s = handle->data;
 
 	REQUIRE(s->magic == SESSION_MAGIC);
-	if (--s->handles > 0)
-		return;
-	struct worker *w = s->worker;
-	TAILQ_REMOVE(&w->sessions, s, link);
-	s->magic = 0;
-	free(s->passive_address);
-	free(s);
-	worker_session_ended(w);
+	s->poll_closed = true;
+	if (s->ended)
+		session_free(s);
 }
 
 void
@@ -223,22 +233,33 @@ session_close(struct session *s)
 	agent_forget_late(s);
 	quota_forget(s);
 	/* A copy on a file system that hangs is not waited for. */
-	uv_timer_start(&s->timer, on_patience, PATIENCE_MS, 0);
+	deadlines_set(&s->worker->deadlines, &s->deadline, uv_now(&s->worker->loop) + PATIENCE_MS);
 	session_may_end(s);
 }
 
 static void
-on_patience(uv_timer_t *timer)
+give_up_job(struct session *s)
 {
-	struct session *s = timer->data;
-
-	REQUIRE(s->magic == SESSION_MAGIC);
-	if (!s->job || s->ended)
+	if (!s->job)
 		return;
 	job_abandon(s->job);
 	s->job = NULL;
 	quota_settle(s, 0, false);
 	session_may_end(s);
+}
+
+void
+session_on_deadline(struct deadline *d)
+{
+	struct session *s = (struct session *)((char *)d - offsetof(struct session, deadline));
+
+	REQUIRE(s->magic == SESSION_MAGIC);
+	if (s->ended && s->poll_closed)
+		session_free(s);
+	else if (!s->closing)
+		control_on_deadline(s);
+	else if (!s->ended)
+		give_up_job(s);
 }
 
 void
@@ -278,11 +299,14 @@ session_may_end(struct session *s)
 	quota_logout(s);
 	event_closed(s);
 	fd_close(&s->result.fd);
+	free(s->digest);
 	ftp_session_deinit(&s->ftp);
 	shared_put(&s->shared);
 	shared_put(&s->before);
 	buf_deinit(&s->out);
-	uv_close((uv_handle_t *)&s->timer, on_closed);
+	/* Not from within what may still look at it. */
+	if (s->poll_closed)
+		deadlines_set(&s->worker->deadlines, &s->deadline, 0);
 	worker_tell(s->worker, &ended);
 }
 

@@ -56,9 +56,8 @@ struct session {
 
 	int fd;
 	uv_poll_t poll;
-	uv_timer_t timer;
+	struct deadline deadline;
 	int events;
-	unsigned handles;
 	struct buf out;
 	uint64_t born, idle_since, out_since, delay_until, linger_until; /* ms; 0: not */
 	uint64_t proof_until; /* ms; an upload has ended, and may yet turn out to be broken */
@@ -72,11 +71,13 @@ struct session {
 	unsigned closing : 1;  /* nobody is there any more, but what ran may still have to end */
 	unsigned told_end : 1; /* ftp_session_end() was called */
 	unsigned ended : 1;    /* nothing of it runs any more */
+	unsigned poll_closed : 1;
 	unsigned anonymous : 1;
 
 	enum due due;
 	int due_error;
 	struct pump_result result;
+	char *digest;        /* of what the result is of, or NULL */
 	const char *expires; /* why it ends when the transfer has */
 
 	struct agent *agent;
@@ -116,6 +117,8 @@ const struct settings *session_settings(const struct session *s);
 void session_close(struct session *s);
 /* The transfer of a closing session has ended. */
 void session_transferred_late(struct session *s);
+/* Its deadline has come. */
+void session_on_deadline(struct deadline *d);
 /* Something has ended that a closing session may have waited for. */
 void session_may_end(struct session *s);
 /* The worker ends: a closing session waits for nothing any more. */

@@ -38,6 +38,7 @@ worker_init(struct worker *w)
 		r = pumps_init(&w->pumps, &w->loop, &w->watcher, w->pool, &w->turns, &w->digests);
 	if (r == 0)
 		r = digests_init(&w->digests);
+	deadlines_init(&w->deadlines, &w->loop, session_on_deadline);
 	agents_init(&w->agents, w);
 	ledger_init(&w->ledger, w);
 	journal_init(&w->journal, &w->loop, &w->ledger);
@@ -346,7 +347,9 @@ close_everything(struct worker *w)
 	uv_close((uv_handle_t *)&w->drain_timer, NULL);
 	turns_close(&w->turns);
 	watcher_close(&w->watcher);
+	/* Sessions that have ended go in a turn of the loop. */
 	uv_run(&w->loop, UV_RUN_NOWAIT);
+	deadlines_close(&w->deadlines);
 }
 
 static void
@@ -360,6 +363,7 @@ free_everything(struct worker *w)
 		shared_put(&l->shared);
 		free(l);
 	}
+	deadlines_deinit(&w->deadlines);
 	agents_deinit(&w->agents);
 	pumps_deinit(&w->pumps);
 	digests_deinit(&w->digests);

@@ -14,6 +14,7 @@
 #include <wharf/wire/wire.h>
 
 #include "agents.h"
+#include "deadlines.h"
 #include "hosts.h"
 #include "job.h"
 #include "journal.h"
@@ -47,6 +48,7 @@ struct worker {
 	SLIST_HEAD(, listener) listeners;
 	TAILQ_HEAD(session_list, session) sessions;
 	struct agents agents;
+	struct deadlines deadlines; /* of sessions */
 	struct pool *pool;
 	struct pumps pumps;
 	struct digests digests;

@@ -204,7 +204,7 @@ world_disconnect(struct ftp_session *ftp)
 }
 
 static void
-on_transferred(void *owner, const struct pump_result *result)
+on_transferred(void *owner, const struct pump_result *result, const char *digest)
 {
 	struct session *s = owner;
 
@@ -214,6 +214,7 @@ on_transferred(void *owner, const struct pump_result *result)
 	bool uploads = s->pump->plan.kind == TRANSFER_RECEIVE;
 	s->pump = NULL;
 	s->result = *result;
+	s->digest = *digest ? strdup(digest) : NULL;
 	/* A client that has died ends both connections alike; TLS would have told. */
 	bool fin = uploads && result->end == TRANSFER_COMPLETE && !result->protected;
 	if (fin && control_is_lost(s))
