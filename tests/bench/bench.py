@@ -23,6 +23,7 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -162,6 +163,7 @@ def compare(rows, kinds, args, job):
             for kind in kinds:
                 running[kind] = stack.enter_context(started(kind, job.place, lambda s: job.prepare(s, rows)))
         for turn in range(args.rounds):
+            print("round %d of %d" % (turn + 1, args.rounds), file=sys.stderr)
             for row in rows:
                 for kind in kinds if turn % 2 == 0 else kinds[::-1]:
                     if row.verb in kind.lacks:
@@ -234,6 +236,8 @@ def main():
 
 
 if __name__ == "__main__":
+    # SIGTERM too leaves nothing behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         main()
     except Failed as failure:
