@@ -2,42 +2,38 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * The facts of wharf/ftp/facts.h: a row a fact.  A function appends the value, or returns false for
- * no such fact.
+ * The facts of wharf/ftp/facts.h: a row a fact.  A function writes the value and returns what
+ * follows, or NULL for no such fact.
  */
+#include <wharf/base/put.h>
 #include <wharf/ftp/facts.h>
 #include <wharf/ftp/when.h>
 
-static bool
-add_type(struct buf *out, const struct entry *e)
+static char *
+put_type(char *p, const struct entry *e)
 {
-	static const char *const names[] = {
-		[ENTRY_FILE] = "file",
-		[ENTRY_DIR] = "dir",
-		[ENTRY_CDIR] = "cdir",
-		[ENTRY_PDIR] = "pdir",
-		[ENTRY_SYMLINK] = "OS.unix=symlink",
-		[ENTRY_SPECIAL] = "OS.unix=special",
+	static const struct slice names[] = {
+		[ENTRY_FILE] = {"file", 4},
+		[ENTRY_DIR] = {"dir", 3},
+		[ENTRY_CDIR] = {"cdir", 4},
+		[ENTRY_PDIR] = {"pdir", 4},
+		[ENTRY_SYMLINK] = {"OS.unix=symlink", 15},
+		[ENTRY_SPECIAL] = {"OS.unix=special", 15},
 	};
 
-	buf_add_str(out, names[e->type]);
-	return true;
+	return put_slice(p, names[e->type]);
 }
 
-static bool
-add_size(struct buf *out, const struct entry *e)
+static char *
+put_size(char *p, const struct entry *e)
 {
-	if (e->type != ENTRY_FILE)
-		return false;
-	buf_add_u64(out, e->size);
-	return true;
+	return e->type == ENTRY_FILE ? put_u64(p, e->size) : NULL;
 }
 
-static bool
-add_modify(struct buf *out, const struct entry *e)
+static char *
+put_modify(char *p, const struct entry *e)
 {
-	when_format(out, e->mtime);
-	return true;
+	return when_put(p, e->mtime);
 }
 
 /* The letters that RFC 3659 §7.5.5 has for this type. */
@@ -57,75 +53,72 @@ perms_of_type(enum entry_type type)
 	}
 }
 
-static bool
-add_perm(struct buf *out, const struct entry *e)
+static char *
+put_perm(char *p, const struct entry *e)
 {
 	static const char letters[] = "acdeflmprw";
 	unsigned perm = e->perm & perms_of_type(e->type);
 
-	for (unsigned i = 0; i < sizeof(letters) - 1; i++)
-		if (perm & 1u << i)
-			buf_add_byte(out, letters[i]);
-	return true;
+	for (; perm; perm &= perm - 1)
+		*p++ = letters[__builtin_ctz(perm)];
+	return p;
 }
 
-static void
-add_hex(struct buf *out, uint64_t n)
+static char *
+put_hex(char *p, uint64_t n)
 {
-	char text[16];
-	size_t at = sizeof(text);
+	int shift = n ? (63 - __builtin_clzll(n)) & ~3 : 0;
 
-	do {
-		text[--at] = "0123456789abcdef"[n % 16];
-		n /= 16;
-	} while (n);
-	buf_add(out, text + at, sizeof(text) - at);
+	for (; shift >= 0; shift -= 4)
+		*p++ = "0123456789abcdef"[n >> shift & 15];
+	return p;
 }
 
-static bool
-add_unique(struct buf *out, const struct entry *e)
+static char *
+put_unique(char *p, const struct entry *e)
 {
-	add_hex(out, e->dev);
-	buf_add_byte(out, 'g');
-	add_hex(out, e->ino);
-	return true;
+	p = put_hex(p, e->dev);
+	*p++ = 'g';
+	return put_hex(p, e->ino);
 }
 
-static bool
-add_unix_mode(struct buf *out, const struct entry *e)
+static char *
+put_unix_mode(char *p, const struct entry *e)
 {
 	for (int shift = 9; shift >= 0; shift -= 3)
-		buf_add_byte(out, (char)('0' + (e->mode >> shift & 7)));
-	return true;
+		*p++ = (char)('0' + (e->mode >> shift & 7));
+	return p;
 }
 
-static bool
-add_unix_owner(struct buf *out, const struct entry *e)
+static char *
+put_unix_owner(char *p, const struct entry *e)
 {
-	entry_format_owner(out, e->owner, e->uid);
-	return true;
+	return entry_put_owner(p, e->owner, e->uid);
 }
 
-static bool
-add_unix_group(struct buf *out, const struct entry *e)
+static char *
+put_unix_group(char *p, const struct entry *e)
 {
-	entry_format_owner(out, e->group, e->gid);
-	return true;
+	return entry_put_owner(p, e->group, e->gid);
 }
+
+/* Names have one length in memory, so that copying one is one instruction or two. */
+#define NAME_BYTES 16
 
 static const struct {
 	enum fact fact;
-	struct slice name;
-	bool (*add)(struct buf *out, const struct entry *e);
+	char name[NAME_BYTES];
+	size_t n;
+	char *(*put)(char *p, const struct entry *e);
 } facts[] = {
-	{FACT_TYPE, {"type", 4}, add_type},
-	{FACT_SIZE, {"size", 4}, add_size},
-	{FACT_MODIFY, {"modify", 6}, add_modify},
-	{FACT_PERM, {"perm", 4}, add_perm},
-	{FACT_UNIQUE, {"unique", 6}, add_unique},
-	{FACT_UNIX_MODE, {"UNIX.mode", 9}, add_unix_mode},
-	{FACT_UNIX_OWNER, {"UNIX.owner", 10}, add_unix_owner},
-	{FACT_UNIX_GROUP, {"UNIX.group", 10}, add_unix_group},
+	{FACT_TYPE, "type", 4, put_type},
+	{FACT_SIZE, "size", 4, put_size},
+	{FACT_MODIFY, "modify", 6, put_modify},
+	{FACT_PERM, "perm", 4, put_perm},
+	{FACT_UNIQUE, "unique", 6, put_unique},
+	{FACT_UNIX_MODE, "UNIX.mode", 9, put_unix_mode},
+	{FACT_UNIX_OWNER, "UNIX.owner", 10, put_unix_owner},
+	{FACT_UNIX_GROUP, "UNIX.group", 10, put_unix_group},
 };
 
 #define N_FACTS (sizeof(facts) / sizeof(facts[0]))
@@ -133,19 +126,24 @@ static const struct {
 void
 facts_format(struct buf *out, const struct entry *e, unsigned wanted)
 {
+	char *p = entry_reserve(out, e);
+
+	if (!p)
+		return;
 	for (size_t i = 0; i < N_FACTS; i++) {
-		size_t before = out->len;
 		if (!(wanted & facts[i].fact))
 			continue;
-		buf_add_slice(out, facts[i].name);
-		buf_add_byte(out, '=');
-		if (facts[i].add(out, e))
-			buf_add_byte(out, ';');
-		else
-			out->len = before;
+		memcpy(p, facts[i].name, NAME_BYTES);
+		p[facts[i].n] = '=';
+		char *end = facts[i].put(p + facts[i].n + 1, e);
+		if (end) {
+			*end = ';';
+			p = end + 1;
+		}
 	}
-	buf_add_byte(out, ' ');
-	buf_add_slice(out, e->name);
+	*p++ = ' ';
+	p = put_slice(p, e->name);
+	out->len = (size_t)(p - out->data);
 }
 
 int
@@ -160,7 +158,7 @@ facts_parse(struct slice arg, unsigned *wanted)
 		struct slice name = end ? slice_head(arg, (size_t)(end - arg.p)) : arg;
 
 		for (size_t i = 0; i < N_FACTS; i++)
-			if (slice_equal_nocase(name, facts[i].name))
+			if (slice_equal_nocase(name, (struct slice){facts[i].name, facts[i].n}))
 				set |= facts[i].fact;
 		arg = slice_from(arg, end ? name.n + 1 : name.n);
 	}
@@ -174,7 +172,7 @@ facts_format_names(struct buf *out, unsigned all, unsigned wanted)
 	for (size_t i = 0; i < N_FACTS; i++) {
 		if (!(all & facts[i].fact))
 			continue;
-		buf_add_slice(out, facts[i].name);
+		buf_add(out, facts[i].name, facts[i].n);
 		if (wanted & facts[i].fact)
 			buf_add_byte(out, '*');
 		buf_add_byte(out, ';');

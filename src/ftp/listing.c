@@ -2,11 +2,12 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * The LIST lines and options of wharf/ftp/listing.h.  No printf: a folder may have a million
- * entries.
+ * The LIST lines and options of wharf/ftp/listing.h.  No printf, and one look at the buffer's room
+ * a line: a folder may have a million entries.
  */
 #include <sys/stat.h>
 
+#include <wharf/base/put.h>
 #include <wharf/ftp/listing.h>
 #include <wharf/ftp/when.h>
 
@@ -14,102 +15,92 @@
 #define COLUMN_OWNER 8
 #define COLUMN_SIZE  8
 
-static void
-add_pad(struct buf *out, size_t used, size_t width)
-{
-	static const char blanks[] = "          ";
-
-	if (used < width)
-		buf_add(out, blanks, width - used);
-}
-
 /* A number to the right of its column, or wider than it. */
-static void
-add_number(struct buf *out, uint64_t n, size_t width)
+static char *
+put_number(char *p, uint64_t n, size_t column)
 {
-	size_t used = 1;
+	size_t width = put_width(n);
 
-	for (uint64_t rest = n; rest >= 10 && used < width; rest /= 10)
-		used++;
-	add_pad(out, used, width);
-	buf_add_u64(out, n);
+	while (column-- > width)
+		*p++ = ' ';
+	return put_u64_wide(p, n, width);
 }
 
 static char
 type_letter(mode_t mode)
 {
-	switch (mode & S_IFMT) {
-	case S_IFREG:
-		return '-';
-	case S_IFDIR:
-		return 'd';
-	case S_IFLNK:
-		return 'l';
-	case S_IFIFO:
-		return 'p';
-	case S_IFSOCK:
-		return 's';
-	case S_IFCHR:
-		return 'c';
-	case S_IFBLK:
-		return 'b';
-	default:
-		return '?';
-	}
+	/* By the number of the type, which Linux fixes. */
+	static const char letters[16] = {'?', 'p', 'c', '?', 'd', '?', 'b', '?',
+					 '-', '?', 'l', '?', 's', '?', '?', '?'};
+
+	return letters[(mode & S_IFMT) >> 12];
 }
 
-static void
-add_mode(struct buf *out, mode_t mode)
+static char *
+put_mode(char *p, mode_t mode)
 {
-	char text[10];
+	static const char bits[8][4] = {"---", "--x", "-w-", "-wx", "r--", "r-x", "rw-", "rwx"};
 
-	text[0] = type_letter(mode);
-	for (int i = 0; i < 9; i++)
-		text[i + 1] = mode & (0400u >> i) ? "rwx"[i % 3] : '-';
+	p[0] = type_letter(mode);
+	for (int i = 0; i < 3; i++)
+		memcpy(p + 1 + 3 * i, bits[mode >> (6 - 3 * i) & 7], 3);
 	if (mode & S_ISUID)
-		text[3] = mode & S_IXUSR ? 's' : 'S';
+		p[3] = mode & S_IXUSR ? 's' : 'S';
 	if (mode & S_ISGID)
-		text[6] = mode & S_IXGRP ? 's' : 'S';
+		p[6] = mode & S_IXGRP ? 's' : 'S';
 	if (mode & S_ISVTX)
-		text[9] = mode & S_IXOTH ? 't' : 'T';
-	buf_add(out, text, sizeof(text));
+		p[9] = mode & S_IXOTH ? 't' : 'T';
+	return p + 10;
 }
 
-/* Appends a name; what would break the line becomes "?". */
-static void
-add_name(struct buf *out, struct slice name)
+/* An owner to the left of the column, or wider than it. */
+static char *
+put_owner(char *p, struct slice name, uint32_t id)
 {
-	size_t start = out->len;
+	char *end = entry_put_owner(p, name, id);
 
-	buf_add_slice(out, name);
-	for (size_t i = start; i < out->len; i++) {
-		unsigned char c = (unsigned char)out->data[i];
-		if (c < ' ' || c == 0x7f)
-			out->data[i] = '?';
+	while (end < p + COLUMN_OWNER)
+		*end++ = ' ';
+	return end;
+}
+
+/* A name; what would break the line becomes "?". */
+static char *
+put_name(char *p, struct slice name)
+{
+	for (size_t i = 0; i < name.n; i++) {
+		unsigned char c = (unsigned char)name.p[i];
+		p[i] = c < ' ' || c == 0x7f ? '?' : (char)c;
 	}
+	return p + name.n;
 }
 
 void
 listing_format(struct buf *out, const struct entry *e, time_t now)
 {
-	add_mode(out, e->mode);
-	buf_add_byte(out, ' ');
-	add_number(out, e->nlink, COLUMN_LINKS);
-	buf_add_byte(out, ' ');
-	add_pad(out, entry_format_owner(out, e->owner, e->uid), COLUMN_OWNER);
-	buf_add_byte(out, ' ');
-	add_pad(out, entry_format_owner(out, e->group, e->gid), COLUMN_OWNER);
-	buf_add_byte(out, ' ');
-	add_number(out, e->size, COLUMN_SIZE);
-	buf_add_byte(out, ' ');
-	when_format_list(out, e->mtime, now);
-	buf_add_byte(out, ' ');
-	add_name(out, e->name);
+	char *p = entry_reserve(out, e);
+
+	if (!p)
+		return;
+	p = put_mode(p, e->mode);
+	*p++ = ' ';
+	p = put_number(p, e->nlink, COLUMN_LINKS);
+	*p++ = ' ';
+	p = put_owner(p, e->owner, e->uid);
+	*p++ = ' ';
+	p = put_owner(p, e->group, e->gid);
+	*p++ = ' ';
+	p = put_number(p, e->size, COLUMN_SIZE);
+	*p++ = ' ';
+	p = when_put_list(p, e->mtime, now);
+	*p++ = ' ';
+	p = put_name(p, e->name);
 	if (S_ISLNK(e->mode) && e->target.n > 0) {
-		buf_add(out, " -> ", 4);
-		add_name(out, e->target);
+		p = put_slice(p, SLICE(" -> "));
+		p = put_name(p, e->target);
 	}
-	buf_add(out, "\r\n", 2);
+	p = put_slice(p, SLICE("\r\n"));
+	out->len = (size_t)(p - out->data);
 }
 
 /* Is the word "-" and then letters or the digit 1, at least one? */

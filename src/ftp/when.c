@@ -143,11 +143,10 @@ put2(char *p, unsigned n, char pad)
 	return p;
 }
 
-void
-when_format(struct buf *out, time_t t)
+char *
+when_put(char *p, time_t t)
 {
 	struct civil c = civil_of(t);
-	char text[14], *p = text;
 
 	p = put2(p, c.year / 100, '0');
 	p = put2(p, c.year % 100, '0');
@@ -155,17 +154,24 @@ when_format(struct buf *out, time_t t)
 	p = put2(p, c.day, '0');
 	p = put2(p, c.hour, '0');
 	p = put2(p, c.minute, '0');
-	p = put2(p, c.second, '0');
-	buf_add(out, text, (size_t)(p - text));
+	return put2(p, c.second, '0');
 }
 
 void
-when_format_list(struct buf *out, time_t mtime, time_t now)
+when_format(struct buf *out, time_t t)
+{
+	char text[WHEN_BYTES];
+
+	when_put(text, t);
+	buf_add(out, text, sizeof(text));
+}
+
+char *
+when_put_list(char *p, time_t mtime, time_t now)
 {
 	static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
 					 "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 	struct civil c = civil_of(mtime);
-	char text[12], *p = text;
 
 	mtime = clamp(mtime);
 	now = clamp(now);
@@ -182,5 +188,5 @@ when_format_list(struct buf *out, time_t mtime, time_t now)
 		*p++ = ':';
 		p = put2(p, c.minute, '0');
 	}
-	buf_add(out, text, (size_t)(p - text));
+	return p;
 }

@@ -52,11 +52,17 @@ struct entry {
 	time_t mtime;
 };
 
+/* Room for all that is in an entry's line but its name, target, owner and group. */
+#define ENTRY_LINE 256
+
+/* Makes room in *out for an entry's line.  Where it begins, or NULL: then buf_error() tells. */
+char *entry_reserve(struct buf *out, const struct entry *e);
+
 /*
- * Appends the name of a user or group, or the number when there is no name.  Blanks, control
- * characters and ";" become "_", since each of them would end the column or the fact.  Returns the
- * bytes that were appended.
+ * Writes the name of a user or group, or the number when there is no name.  Blanks, control
+ * characters and ";" become "_", since each of them would end the column or the fact.  Returns what
+ * follows.
  */
-size_t entry_format_owner(struct buf *out, struct slice name, uint32_t id);
+char *entry_put_owner(char *p, struct slice name, uint32_t id);
 
 #endif

@@ -28,14 +28,17 @@ int when_parse(struct slice s, struct timespec *out);
 
 /*
  * Appends YYYYMMDDHHMMSS.  Times outside the years 1 to 9999 are shown as the first or last second
- * of these.
+ * of these.  when_put() writes them at a pointer, and returns what follows.
  */
+#define WHEN_BYTES 14
 void when_format(struct buf *out, time_t t);
+char *when_put(char *p, time_t t);
 
 /*
- * Appends the twelve bytes of "ls -l": "Mar  5 14:02", or "Mar  5  2024" when the time is more than
- * 182 days before now or more than an hour after it.  Bounded as when_format is.
+ * The same for the twelve bytes of "ls -l": "Mar  5 14:02", or "Mar  5  2024" when the time is more
+ * than 182 days before now or more than an hour after it.
  */
-void when_format_list(struct buf *out, time_t mtime, time_t now);
+#define WHEN_LIST_BYTES 12
+char *when_put_list(char *p, time_t mtime, time_t now);
 
 #endif
