@@ -368,10 +368,11 @@ shut_down(struct tls *t)
 }
 
 void
-tls_end(struct tls *t)
+tls_end(struct tls *t, bool with_fin)
 {
 	if (!t->done || t->verdict)
 		return;
+	t->transport.with_fin = with_fin;
 	t->ending = t->in_kernel;
 	if (!t->in_kernel)
 		shut_down(t);

@@ -171,12 +171,13 @@ int
 transport_flush(struct transport *t)
 {
 	size_t n = transport_unsent(t);
+	int flags = MSG_NOSIGNAL | (t->with_fin ? MSG_MORE : 0);
 	ssize_t r;
 
 	if (n == 0)
 		return 0;
 	do
-		r = send(t->fd, t->out.data + t->sent, n, MSG_NOSIGNAL);
+		r = send(t->fd, t->out.data + t->sent, n, flags);
 	while (r < 0 && errno == EINTR);
 	if (r < 0)
 		return errno == EAGAIN ? 1 : -errno;

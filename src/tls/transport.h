@@ -26,6 +26,7 @@ struct transport {
 	bool ended;       /* its end has come */
 	int error;        /* why it broke: an errno, or 0 */
 	struct slice in;
+	bool with_fin;  /* behind what waits comes only FIN */
 	struct buf out; /* its first `sent` bytes have left */
 	size_t sent;
 	struct buf *spare; /* where the buffer that is lent lies, when nobody has it */

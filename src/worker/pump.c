@@ -412,7 +412,7 @@ linger(struct pump *p)
 static void
 say_goodbye(struct pump *p)
 {
-	tls_end(p->tls);
+	tls_end(p->tls, true);
 	tls_flush(p->tls);
 }
 

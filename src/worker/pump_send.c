@@ -29,7 +29,7 @@ static void
 complete(struct pump *p)
 {
 	if (p->tls && !p->eof)
-		tls_end(p->tls);
+		tls_end(p->tls, true);
 	p->eof = true;
 	if (!p->tls || pump_tls_flush(p))
 		pump_end(p, TRANSFER_COMPLETE, 0);

@@ -111,6 +111,11 @@ pump_tls_send(struct pump *p, const void *bytes, size_t n)
 		return false;
 	}
 	pump_count(p, n);
+	/* The last piece of a file and close_notify leave together. */
+	if (p->file && p->position == p->end && p->n_unsent == 0) {
+		tls_end(p->tls, true);
+		p->eof = true;
+	}
 	if (!pump_tls_flush(p))
 		return false;
 	p->piece = p->piece * 2 < FILE_BLOCK ? p->piece * 2 : FILE_BLOCK;

@@ -69,7 +69,7 @@ secure_say_goodbye(struct session *s)
 	if (!c || c->ended || (c->phase != SECURE_ON && c->phase != SECURE_ENDING))
 		return;
 	c->ended = true;
-	tls_end(c->tls);
+	tls_end(c->tls, s->ending);
 	secure_flush(s);
 }
 
@@ -240,6 +240,11 @@ secure_flush(struct session *s)
 		if (!c->ended && tls_write(c->tls, s->out.data, s->out.len) < 0)
 			s->broken = true;
 		buf_deinit(&s->out);
+	}
+	/* The last reply and close_notify leave together. */
+	if (s->ending && c->phase == SECURE_ON && !c->ended) {
+		c->ended = true;
+		tls_end(c->tls, true);
 	}
 	before = tls_unsent(c->tls);
 	if (before && tls_flush(c->tls) == TLS_RESET)

@@ -25,6 +25,7 @@
 #include "tls_ends.h"
 
 static unsigned sends, recvs;
+static int send_flags; /* of the last one */
 
 ssize_t __real_send(int fd, const void *bytes, size_t n, int flags);
 ssize_t __wrap_send(int fd, const void *bytes, size_t n, int flags);
@@ -35,6 +36,7 @@ ssize_t
 __wrap_send(int fd, const void *bytes, size_t n, int flags)
 {
 	sends++;
+	send_flags = flags;
 	return __real_send(fd, bytes, n, flags);
 }
 
@@ -94,6 +96,40 @@ many_records_leave_in_one_call(void **state)
 	line_free(data);
 	line_free(control);
 	client_deinit(&c);
+}
+
+/* Bytes and close_notify leave in one call, and where FIN follows the kernel may wait for it. */
+static void
+the_end_leaves_with_what_is_before_it(void **state)
+{
+	(void)state;
+	for (int with_fin = 0; with_fin < 2; with_fin++) {
+		struct client c;
+		struct line *control, *data;
+		char in[8] = "";
+
+		client_init(&c, TLS1_3_VERSION);
+		control = control_line(&c);
+		shake(control);
+		data = data_line(&c, control);
+		shake(data);
+		exchange(data);
+		sends = 0;
+		assert_int_equal(tls_write(data->t, "last", 4), 0);
+		tls_end(data->t, with_fin);
+		assert_int_equal(tls_flush(data->t), 0);
+		assert_int_equal(sends, 1);
+		assert_int_equal(send_flags & MSG_MORE, with_fin ? MSG_MORE : 0);
+		shutdown(data->fd, SHUT_WR);
+		assert_int_equal(SSL_read(data->ssl, in, sizeof(in)), 4);
+		assert_string_equal(in, "last");
+		assert_int_equal(SSL_get_error(data->ssl, SSL_read(data->ssl, in, 1)),
+				 SSL_ERROR_ZERO_RETURN);
+		assert_int_equal(read(data->client_fd, in, 1), 0);
+		line_free(data);
+		line_free(control);
+		client_deinit(&c);
+	}
 }
 
 /* Who reads until TLS_AGAIN makes one recv(2) for all that was there. */
@@ -266,7 +302,7 @@ writing_by_the_kernel_waits_for_room(void **state)
 		exchange(data);
 		for (unsigned i = 0; i < 8; i++)
 			assert_int_equal(tls_write(data->t, out, sizeof(out)), 0);
-		tls_end(data->t);
+		tls_end(data->t, false);
 		assert_int_equal(tls_flush(data->t), TLS_AGAIN);
 		got = 0;
 		while (n > 0 || r == TLS_AGAIN) {
@@ -298,6 +334,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(many_records_leave_in_one_call),
+		cmocka_unit_test(the_end_leaves_with_what_is_before_it),
 		cmocka_unit_test(no_recv_is_in_vain),
 		cmocka_unit_test(a_flood_of_key_updates_ends),
 		cmocka_unit_test(an_idle_connection_is_cheap),

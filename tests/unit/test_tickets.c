@@ -212,7 +212,7 @@ tickets_are_pushed(void **state)
 	}
 	/* One that nothing is written behind does not stand in the way of the end. */
 	tls_ticket(control->t);
-	tls_end(control->t);
+	tls_end(control->t, false);
 	assert_int_equal(tls_flush(control->t), 0);
 	char byte;
 	assert_int_equal(SSL_read(control->ssl, &byte, 1), 0);

@@ -67,8 +67,9 @@ ssize_t tls_read(struct tls *t, void *to, size_t n);
 bool tls_has_more(const struct tls *t);
 /* Encrypts all n bytes into what waits.  0, or TLS_BROKEN, or -ENOMEM as TLS_BROKEN. */
 int tls_write(struct tls *t, const void *bytes, size_t n);
-/* Appends close_notify to what waits; nothing may be written behind it. */
-void tls_end(struct tls *t);
+/* Appends close_notify to what waits; nothing may be written behind it.  with_fin: the caller ends
+ * the socket's side when all has left, so the kernel may keep the last segment until then. */
+void tls_end(struct tls *t, bool with_fin);
 /* Sends of what waits.  0: all is out; TLS_AGAIN: the socket is full; TLS_RESET. */
 int tls_flush(struct tls *t);
 size_t tls_unsent(const struct tls *t);
