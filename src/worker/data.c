@@ -224,10 +224,12 @@ static void
 step(struct data *d)
 {
 	int r = tls_handshake(d->tls);
+	bool answers = tls_unsent(d->tls) > 0;
 
-	d->begun = d->begun || tls_unsent(d->tls) > 0;
+	d->begun = d->begun || answers;
 	d->shaken = tls_flush(d->tls) != 0 || r != TLS_AGAIN;
-	if (!d->shaken)
+	/* An answer acknowledges, too. */
+	if (!d->shaken && !answers)
 		fd_acknowledge(d->fd);
 }
 

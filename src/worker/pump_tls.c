@@ -36,13 +36,16 @@ pump_tls_step(struct pump *p)
 	if (p->ended)
 		return;
 	int r = tls_handshake(p->tls);
+	bool answers = tls_unsent(p->tls) > 0;
 	int sent = tls_flush(p->tls);
 	if (r == TLS_AGAIN && sent == TLS_RESET)
 		r = TLS_RESET;
 	if (r == 0) {
 		secured(p);
 	} else if (r == TLS_AGAIN) {
-		fd_acknowledge(p->socket);
+		/* An answer acknowledges, too. */
+		if (!answers)
+			fd_acknowledge(p->socket);
 		pump_wait_socket(p, UV_READABLE | (sent == TLS_AGAIN ? UV_WRITABLE : 0));
 	} else {
 		pump_end(p, r == TLS_RESET ? TRANSFER_RESET : TRANSFER_TLS_FAILED, 0);

@@ -149,7 +149,9 @@ shake_hands(struct session *s)
 	int r = tls_handshake(c->tls);
 
 	if (r == TLS_AGAIN) {
-		fd_acknowledge(s->fd);
+		/* An answer acknowledges, too. */
+		if (tls_unsent(c->tls) == 0)
+			fd_acknowledge(s->fd);
 		return;
 	}
 	if (r != 0) {
