@@ -17,6 +17,12 @@
 /* A user is in so many groups at most, as far as the blocks of groups go. */
 #define GROUP_NAMES_MAX 4096
 
+/* What a login comes to. */
+struct login_terms {
+	struct settings settings;
+	struct buf encoded; /* the same; empty: not made yet */
+};
+
 void
 login_forget(struct monitor *m, struct session *s)
 {
@@ -48,7 +54,18 @@ refuse(struct monitor *m, struct session *s, const struct login_claim *claim,
 	login_refuse(m, s, why);
 }
 
-/* Splits names that each have a NUL behind them.  Returns how many. */
+/* How many names there are that each have a NUL behind them. */
+static size_t
+count_names(struct slice names)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < names.n && n < GROUP_NAMES_MAX; i++)
+		n += names.p[i] == '\0';
+	return n;
+}
+
+/* Splits them.  Returns how many. */
 static size_t
 split_names(struct slice names, struct slice *out, size_t max)
 {
@@ -66,15 +83,16 @@ int
 login_settings(const struct monitor *m, const struct login_claim *claim, size_t listener,
 	       const struct sockaddr_storage *address, struct settings *out)
 {
-	struct slice *names = calloc(GROUP_NAMES_MAX, sizeof(*names));
+	size_t n = count_names(claim->group_names);
+	struct slice *names = n ? calloc(n, sizeof(*names)) : NULL;
 	int r = -ENOMEM;
 
-	if (names) {
+	if (names || n == 0) {
 		const struct conf_subject subject = {
 			.listener = listener,
 			.user = claim->user,
 			.groups = names,
-			.n_groups = split_names(claim->group_names, names, GROUP_NAMES_MAX),
+			.n_groups = split_names(claim->group_names, names, n),
 			.address = address};
 		r = conf_settings_for(m->conf, &subject, out);
 	}
@@ -102,12 +120,10 @@ login_policy_against(const struct monitor *m, const struct login_claim *claim)
  * undoes it. */
 static int
 begin(struct monitor *m, struct session *s, const struct login_claim *claim,
-      const struct settings *settings, struct slice root, struct auth *holder)
+      const struct login_terms *terms, struct slice root, struct auth *holder)
 {
 	struct agent_identity who = {
 		.owner = {.user = claim->user, .group_names = claim->group_names, .folder = root}};
-	struct buf bytes = BUF_INIT;
-	int r;
 
 	if (m->as_root) {
 		who.owner.uid = claim->uid;
@@ -120,46 +136,92 @@ begin(struct monitor *m, struct session *s, const struct login_claim *claim,
 	s->user = tally_add(&m->users, claim->user);
 	if (!s->user)
 		return -ENOMEM;
-	settings_encode(settings, &bytes);
-	who.settings = buf_slice(&bytes);
+	who.settings = buf_slice(&terms->encoded);
 	s->source = claim->source;
 	s->state = SESSION_IDENTIFIED;
-	r = buf_error(&bytes) < 0 ? -ENOMEM : agent_assign(m, s, &who, holder);
-	buf_deinit(&bytes);
-	return r;
+	return agent_assign(m, s, &who, holder);
+}
+
+static void
+terms_deinit(struct login_terms *t)
+{
+	settings_deinit(&t->settings);
+	buf_deinit(&t->encoded);
+}
+
+/* 0 or -ENOMEM. */
+static int
+terms_make(const struct monitor *m, const struct session *s, const struct login_claim *claim,
+	   const struct sockaddr_storage *peer, struct login_terms *out)
+{
+	*out = (struct login_terms){.encoded = BUF_INIT};
+	if (login_settings(m, claim, s->listener, peer, &out->settings) < 0)
+		return -ENOMEM;
+	/* Rights are what the configuration gives, without what the users file takes away. */
+	if (claim->narrowed)
+		out->settings.rights &= claim->rights;
+	settings_encode(&out->settings, &out->encoded);
+	if (buf_error(&out->encoded) == 0)
+		return 0;
+	terms_deinit(out);
+	*out = (struct login_terms){.encoded = BUF_INIT};
+	return -ENOMEM;
+}
+
+/* Lets in whom no policy is against, or refuses him. */
+static void
+decide(struct monitor *m, struct session *s, const struct login_claim *claim,
+       const struct login_terms *terms, struct auth *holder)
+{
+	struct buf root = BUF_INIT;
+	struct slice option = claim->source == WORD_source_anonymous
+				      ? SLICE_NULL
+				      : slice_of(terms->settings.root);
+
+	if (tally_get(&m->users, claim->user) >= terms->settings.max_sessions_per_user)
+		refuse(m, s, claim, REFUSED_USER_SESSIONS, "max_sessions_per_user");
+	else if (root_choose(option, claim->root, claim->user, claim->home, &root))
+		refuse(m, s, claim, REFUSED_ROOT_FOLDER,
+		       "no root folder can be made of its settings");
+	else if (begin(m, s, claim, terms, buf_slice(&root), holder) < 0)
+		refuse(m, s, claim, REFUSED_RESOURCES, "no agent can be started");
+	buf_deinit(&root);
 }
 
 void
 login_identified(struct monitor *m, struct session *s, const struct login_claim *claim,
 		 struct auth *holder)
 {
-	struct settings settings;
-	struct buf root = BUF_INIT;
 	const char *against = login_policy_against(m, claim);
 	struct sockaddr_storage peer = endpoint_address(&s->peer);
+	struct login_terms terms;
 
 	if (against) {
 		refuse(m, s, claim, REFUSED_POLICY, against);
 		return;
 	}
-	if (login_settings(m, claim, s->listener, &peer, &settings) < 0) {
+	if (terms_make(m, s, claim, &peer, &terms) < 0) {
 		refuse(m, s, claim, REFUSED_RESOURCES, "memory");
 		return;
 	}
-	/* Rights are what the configuration gives, without what the users file takes away. */
-	if (claim->narrowed)
-		settings.rights &= claim->rights;
-	struct slice option = claim->source == WORD_source_anonymous ? SLICE_NULL
-								     : slice_of(settings.root);
-	if (tally_get(&m->users, claim->user) >= settings.max_sessions_per_user)
-		refuse(m, s, claim, REFUSED_USER_SESSIONS, "max_sessions_per_user");
-	else if (root_choose(option, claim->root, claim->user, claim->home, &root))
-		refuse(m, s, claim, REFUSED_ROOT_FOLDER,
-		       "no root folder can be made of its settings");
-	else if (begin(m, s, claim, &settings, buf_slice(&root), holder) < 0)
-		refuse(m, s, claim, REFUSED_RESOURCES, "no agent can be started");
-	buf_deinit(&root);
-	settings_deinit(&settings);
+	decide(m, s, claim, &terms, holder);
+	terms_deinit(&terms);
+}
+
+/* What all anonymous sessions of a listener get that no client block holds, or NULL. */
+static const struct login_terms *
+anonymous_terms(struct monitor *m, const struct session *s, const struct login_claim *claim)
+{
+	struct sockaddr_storage peer = endpoint_address(&s->peer);
+
+	if (conf_has_client(m->conf, &peer))
+		return NULL;
+	if (!m->anonymous_terms)
+		m->anonymous_terms = calloc(m->n_listeners, sizeof(*m->anonymous_terms));
+	struct login_terms *t = m->anonymous_terms ? &m->anonymous_terms[s->listener] : NULL;
+	if (t && t->encoded.len == 0 && terms_make(m, s, claim, NULL, t) < 0)
+		return NULL;
+	return t;
 }
 
 void
@@ -171,8 +233,22 @@ login_anonymous(struct monitor *m, struct session *s)
 					  .gid = m->anonymous.gid,
 					  .root = slice_of(m->server->anonymous_root)};
 
-	if (monitor_has_source(m, WORD_source_anonymous))
-		login_identified(m, s, &claim, NULL);
-	else
+	if (!monitor_has_source(m, WORD_source_anonymous)) {
 		refuse(m, s, &claim, REFUSED_POLICY, "anonymous logins are off");
+		return;
+	}
+	const struct login_terms *terms = anonymous_terms(m, s, &claim);
+	if (terms)
+		decide(m, s, &claim, terms, NULL);
+	else
+		login_identified(m, s, &claim, NULL);
+}
+
+void
+login_free(struct monitor *m)
+{
+	for (size_t i = 0; m->anonymous_terms && i < m->n_listeners; i++)
+		terms_deinit(&m->anonymous_terms[i]);
+	free(m->anonymous_terms);
+	m->anonymous_terms = NULL;
 }

@@ -42,8 +42,11 @@ const char *login_policy_against(const struct monitor *m, const struct login_cla
  */
 void login_identified(struct monitor *m, struct session *s, const struct login_claim *claim,
 		      struct auth *holder);
-/* The same for a session that asks to be anonymous. */
+/* The same for a session that asks to be anonymous.  Where no client block holds it, its settings
+ * are those of every other one on its listener, and made once. */
 void login_anonymous(struct monitor *m, struct session *s);
+/* Frees what login_anonymous() keeps. */
+void login_free(struct monitor *m);
 /* Takes the login back that was under way, and tells the worker why. */
 void login_refuse(struct monitor *m, struct session *s, enum login_refusal why);
 /* Whatever of a login there is ends; the session is CONNECTED. */

@@ -12,6 +12,7 @@
 #include "auth.h"
 #include "ledger.h"
 #include "listener.h"
+#include "login.h"
 #include "logs.h"
 #include "monitor.h"
 #include "worker.h"
@@ -167,6 +168,7 @@ monitor_end(struct monitor *m)
 	uv_walk(&m->loop, close_handle, NULL);
 	uv_run(&m->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&m->loop);
+	login_free(m);
 	listeners_free(m);
 	workers_free(m);
 	admission_deinit(&m->admission);

@@ -56,6 +56,7 @@ struct monitor {
 
 	struct listener *listeners;
 	size_t n_listeners;
+	struct login_terms *anonymous_terms; /* by listener: see login_anonymous() */
 	uv_timer_t accept_pause;
 
 	struct worker *workers;

@@ -24,11 +24,15 @@ struct shared {
 
 struct shared_table {
 	LIST_HEAD(, shared) row[SHARED_ROWS];
+	struct shared
+		*last; /* that was asked for, which this keeps: the next session wants the same */
 };
 
 /* The settings that settings_encode() made these bytes from; the caller is one more user.  NULL:
  * bad bytes, no memory. */
 struct shared *shared_get(struct shared_table *t, struct slice bytes);
+/* Lets go of what the table itself keeps. */
+void shared_rest(struct shared_table *t);
 /* One user less; *s becomes NULL. */
 void shared_put(struct shared **s);
 

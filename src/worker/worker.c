@@ -363,6 +363,7 @@ free_everything(struct worker *w)
 		shared_put(&l->shared);
 		free(l);
 	}
+	shared_rest(&w->settings);
 	deadlines_deinit(&w->deadlines);
 	agents_deinit(&w->agents);
 	pumps_deinit(&w->pumps);
