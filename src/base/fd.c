@@ -30,7 +30,8 @@ fd_flag(int fd, int get, int set, int flag, bool on)
 
 	if (flags < 0)
 		return -errno;
-	return fcntl(fd, set, on ? flags | flag : flags & ~flag) < 0 ? -errno : 0;
+	int wanted = on ? flags | flag : flags & ~flag;
+	return wanted == flags || fcntl(fd, set, wanted) == 0 ? 0 : -errno;
 }
 
 int
