@@ -4,6 +4,7 @@
 /* The reader of folder.h. */
 #include <dirent.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -11,7 +12,17 @@
 
 #include "folder.h"
 
-#define BLOCK_BYTES (64UL * 1024)
+/*
+ * Some 400 names: what the kernel touched to read them is still in the processor's cache when each
+ * is looked at.  With 256 KiB that takes an eighth more time, though there are fewer calls.
+ */
+#define BLOCK_BYTES (16UL * 1024)
+
+static bool
+is_dots(const char *name)
+{
+	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
+}
 
 int
 folder_init(struct folder *folder, int fd)
@@ -42,6 +53,8 @@ folder_change(struct folder *folder, int fd)
 int
 folder_next(struct folder *folder, struct folder_item *item)
 {
+	const struct dirent64 *entry;
+
 	do {
 		if (folder->at == folder->len) {
 			ssize_t n = getdents64(folder->fd, folder->block, BLOCK_BYTES);
@@ -52,10 +65,10 @@ folder_next(struct folder *folder, struct folder_item *item)
 			folder->at = 0;
 			folder->len = (size_t)n;
 		}
-		const struct dirent64 *entry = (const void *)(folder->block + folder->at);
+		entry = (const void *)(folder->block + folder->at);
 		folder->at += entry->d_reclen;
-		item->name = slice_of(entry->d_name);
-		item->type = entry->d_type;
-	} while (slice_equal(item->name, SLICE(".")) || slice_equal(item->name, SLICE("..")));
+	} while (is_dots(entry->d_name));
+	item->name = slice_of(entry->d_name);
+	item->type = entry->d_type;
 	return 0;
 }

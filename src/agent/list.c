@@ -19,7 +19,7 @@
 #define LISTERS_MAX 256
 #define STACK_BYTES (256UL * 1024)
 #define PIPE_BYTES  (256 * 1024)
-#define CHUNKS      4 /* of work in a thread that others wait for */
+#define CHUNKS      1 /* of work in a thread that others wait for */
 
 /* A listing that has a thread. */
 struct job {
@@ -41,8 +41,18 @@ go_on(void *arg)
 	struct agent *agent = job->agent;
 
 	/* Nobody is there to be told of an error: the pipe ends. */
-	if (fd_set_nonblocking(job->lister.pipe, false) == 0)
+	int r = fd_set_nonblocking(job->lister.pipe, false);
+	/*
+	 * The pipe is full, so this waits until the worker has taken the first lines, which leave
+	 * before this thread takes a turn of the processor for more.
+	 */
+	if (r == 0)
+		r = lister_run(&job->lister, 0);
+	/* A larger pipe saves turns, where the user may have one. */
+	if (r == LISTER_MORE) {
+		(void)fcntl(job->lister.pipe, F_SETPIPE_SZ, PIPE_BYTES);
 		(void)lister_run(&job->lister, SIZE_MAX);
+	}
 	job_free(job);
 	atomic_fetch_sub(&agent->listers, 1);
 	return NULL;
@@ -81,11 +91,6 @@ run(struct job *job)
 {
 	int r = lister_run(&job->lister, CHUNKS);
 
-	/*
-	 * Most listings fit; for the others a larger pipe saves turns, where the user may have one.
-	 */
-	if (r == LISTER_MORE && fcntl(job->lister.pipe, F_SETPIPE_SZ, PIPE_BYTES) > 0)
-		r = lister_run(&job->lister, CHUNKS);
 	if (r == LISTER_MORE) {
 		r = start_thread(job);
 		if (r == 0)

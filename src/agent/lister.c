@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <wharf/base/fd.h>
+#include <wharf/base/put.h>
 #include <wharf/ftp/entry.h>
 #include <wharf/ftp/facts.h>
 #include <wharf/ftp/glob.h>
@@ -20,7 +21,7 @@
 
 #include "lister.h"
 
-#define CHUNK_BYTES (32UL * 1024)
+#define CHUNK_BYTES (64UL * 1024)
 
 /* The folder's virtual path with a name behind it, NUL-terminated, in *out. */
 static int
@@ -39,15 +40,23 @@ join(struct buf *out, const struct lister *l, struct slice below, struct slice n
 	return buf_error(out);
 }
 
+/* Names that are reserved begin with a dot, too. */
+static bool
+is_dotfile_shown(const struct lister *l, struct slice name, struct slice pattern)
+{
+	if (path_reserved(name, l->agent->settings.show_versions))
+		return false;
+	if ((l->flags & LIST_ALL) || l->form == LIST_FACTS)
+		return true;
+	return pattern.n ? pattern.p[0] == '.' : l->agent->settings.list_dotfiles;
+}
+
 static bool
 is_shown(const struct lister *l, struct slice name)
 {
 	struct slice pattern = slice_of(l->pattern);
 
-	if (path_reserved(name, l->agent->settings.show_versions))
-		return false;
-	if (name.p[0] == '.' && !(l->flags & LIST_ALL) && l->form != LIST_FACTS &&
-	    (pattern.n ? pattern.p[0] != '.' : !l->agent->settings.list_dotfiles))
+	if (name.p[0] == '.' && !is_dotfile_shown(l, name, pattern))
 		return false;
 	if (l->form != LIST_LONG && (memchr(name.p, '\r', name.n) || memchr(name.p, '\n', name.n)))
 		return false;
@@ -69,9 +78,20 @@ type_of(mode_t mode)
 	}
 }
 
+static struct lister_known
+learn(const struct lister *l, const struct stat *st, const struct stat *parent)
+{
+	struct lister_known known = {
+		.is_set = true, .mode = st->st_mode, .uid = st->st_uid, .gid = st->st_gid};
+
+	look_owners(l->agent, st->st_uid, st->st_gid, &known.owner, &known.group);
+	if (l->form == LIST_FACTS && (l->facts & FACT_PERM))
+		known.perm = look_perm(l->agent, st, parent);
+	return known;
+}
+
 static struct entry
-entry_of(const struct lister *l, struct slice name, const struct stat *st,
-	 const struct stat *parent)
+entry_of(struct slice name, const struct stat *st, const struct lister_known *known)
 {
 	struct entry e = {.name = name,
 			  .type = type_of(st->st_mode),
@@ -82,12 +102,24 @@ entry_of(const struct lister *l, struct slice name, const struct stat *st,
 			  .nlink = st->st_nlink,
 			  .dev = st->st_dev,
 			  .ino = st->st_ino,
-			  .mtime = st->st_mtime};
+			  .mtime = st->st_mtime,
+			  .owner = known->owner,
+			  .group = known->group,
+			  .perm = known->perm};
 
-	look_owners(l->agent, e.uid, e.gid, &e.owner, &e.group);
-	if (l->form == LIST_FACTS && (l->facts & FACT_PERM))
-		e.perm = look_perm(l->agent, st, parent);
 	return e;
+}
+
+/* An entry of the folder that is listed. */
+static struct entry
+entry_in_folder(struct lister *l, struct slice name, const struct stat *st)
+{
+	const struct lister_known *known = &l->known;
+
+	if (!known->is_set || known->mode != st->st_mode || known->uid != st->st_uid ||
+	    known->gid != st->st_gid)
+		l->known = learn(l, st, &l->st);
+	return entry_of(name, st, known);
 }
 
 static void
@@ -123,6 +155,17 @@ follow(const struct lister *l, struct slice name, struct stat *st)
 	buf_deinit(&path);
 }
 
+/* Apart from add_name(), because clearing such an array costs more than a file's line. */
+static void
+add_link(struct lister *l, int at, struct slice name, struct entry *e)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlinkat(at, name.p, target, sizeof(target));
+
+	e->target = (struct slice){target, n < 0 ? 0 : (size_t)n};
+	add_entry(l, e);
+}
+
 /*
  * Writes the line of a name in the folder `at`, shown as `shown`.  A name that is gone by now is
  * left out.
@@ -130,19 +173,27 @@ follow(const struct lister *l, struct slice name, struct stat *st)
 static void
 add_name(struct lister *l, int at, struct slice name, struct slice shown)
 {
-	char target[PATH_MAX];
 	struct stat st;
 
 	if (fstatat(at, name.p, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
 	if (S_ISLNK(st.st_mode) && l->form == LIST_FACTS)
 		follow(l, name, &st);
-	struct entry e = entry_of(l, shown, &st, &l->st);
-	if (S_ISLNK(st.st_mode) && l->form == LIST_LONG) {
-		ssize_t n = readlinkat(at, name.p, target, sizeof(target));
-		e.target = (struct slice){target, n < 0 ? 0 : (size_t)n};
-	}
-	add_entry(l, &e);
+	struct entry e = entry_in_folder(l, shown, &st);
+	if (S_ISLNK(st.st_mode) && l->form == LIST_LONG)
+		add_link(l, at, name, &e);
+	else
+		add_entry(l, &e);
+}
+
+/* Whether the folder is the jail's, which has none above it that may be looked at. */
+static bool
+is_root(const struct lister *l)
+{
+	struct stat root;
+
+	return fstat(l->agent->root, &root) < 0 ||
+	       (l->st.st_ino == root.st_ino && l->st.st_dev == root.st_dev);
 }
 
 /*
@@ -155,10 +206,12 @@ add_dots(struct lister *l)
 	struct stat up = l->st;
 	struct stat *parent = NULL;
 
-	if (!l->is_root && fstatat(l->folder.fd, "..", &up, 0) == 0)
+	if (!is_root(l) && fstatat(l->folder.fd, "..", &up, 0) == 0)
 		parent = &up;
-	struct entry here = entry_of(l, SLICE("."), &l->st, parent);
-	struct entry above = entry_of(l, SLICE(".."), &up, NULL);
+	struct lister_known here_known = learn(l, &l->st, parent);
+	struct lister_known up_known = learn(l, &up, NULL);
+	struct entry here = entry_of(SLICE("."), &l->st, &here_known);
+	struct entry above = entry_of(SLICE(".."), &up, &up_known);
 	here.type = ENTRY_CDIR;
 	above.type = ENTRY_PDIR;
 	add_entry(l, &here);
@@ -206,14 +259,24 @@ is_folder(const struct lister *l, const struct folder_item *item)
 	       S_ISDIR(st.st_mode);
 }
 
+static void
+write_line(struct lister *l, struct slice name)
+{
+	struct slice prefix = slice_of(l->prefix);
+
+	if (buf_reserve(&l->out, prefix.n + name.n + 2) < 0)
+		return;
+	char *p = put_slice(l->out.data + l->out.len, prefix);
+	p = put_slice(put_slice(p, name), SLICE("\r\n"));
+	l->out.len = (size_t)(p - l->out.data);
+}
+
 /* Writes one name.  0 or a negative errno. */
 static int
 write_item(struct lister *l, const struct folder_item *item)
 {
 	if (l->form == LIST_NAMES) {
-		buf_add_str(&l->out, l->prefix);
-		buf_add_slice(&l->out, item->name);
-		buf_add(&l->out, "\r\n", 2);
+		write_line(l, item->name);
 	} else {
 		add_name(l, l->folder.fd, item->name, item->name);
 	}
@@ -271,12 +334,13 @@ next_name(struct lister *l, struct folder_item *item)
 static int
 collect(struct lister *l)
 {
+	const size_t most = l->form == LIST_FACTS ? LISTER_SORTED_MLSD : LISTER_SORTED_MAX;
 	struct folder_item item;
 	int r = 0;
 
 	l->n_rows = l->next_row = l->n_below = 0;
 	buf_reset(&l->names);
-	for (size_t i = 0; r == 0 && i < LISTER_SORTED_MAX; i++) {
+	for (size_t i = 0; r == 0 && i < most; i++) {
 		r = next_name(l, &item);
 		if (r == 0 && is_shown(l, item.name))
 			r = keep_row(l, &item);
@@ -286,9 +350,8 @@ collect(struct lister *l)
 	l->streaming = r != FOLDER_END;
 	if (!l->streaming && l->n_rows)
 		qsort_r(l->rows, l->n_rows, sizeof(l->rows[0]), compare_rows, l);
-	if (!l->pattern[0] &&
-	    (l->form == LIST_FACTS || (l->form == LIST_LONG && (l->flags & LIST_ALL))))
-		add_dots(l);
+	l->wants_dots = !l->pattern[0] &&
+			(l->form == LIST_FACTS || (l->form == LIST_LONG && (l->flags & LIST_ALL)));
 	return buf_error(&l->out);
 }
 
@@ -309,7 +372,7 @@ enter(struct lister *l, const struct lister_below *below)
 	if (fstat(fd, &l->st) < 0)
 		return -errno;
 	l->depth = below->depth;
-	l->is_root = false;
+	l->known.is_set = false;
 	buf_reset(&l->below);
 	buf_add_str(&l->below, below->path);
 	buf_add_str(&l->out, "\r\n./");
@@ -354,6 +417,9 @@ produce(struct lister *l)
 	struct folder_item item;
 	int r = 0;
 
+	if (l->wants_dots)
+		add_dots(l);
+	l->wants_dots = false;
 	for (size_t i = 0; r == 0 && l->out.len < CHUNK_BYTES && i < LISTER_SORTED_MAX; i++) {
 		if (l->next_row < l->n_rows) {
 			const struct lister_row *row = &l->rows[l->next_row++];
@@ -419,7 +485,8 @@ list_one(struct lister *l, struct slice path)
 
 	l->done = true;
 	if (folder == -EPERM) {
-		struct entry e = entry_of(l, SLICE("."), &l->st, NULL);
+		struct lister_known known = learn(l, &l->st, NULL);
+		struct entry e = entry_of(SLICE("."), &l->st, &known);
 		add_entry(l, &e);
 		return buf_error(&l->out);
 	}
@@ -444,14 +511,12 @@ list_one(struct lister *l, struct slice path)
 static int
 list_folder(struct lister *l, int fd, struct slice path)
 {
-	struct stat root = {0};
 	int r = folder_init(&l->folder, fd);
 
-	if (r == 0 && (fstat(l->folder.fd, &l->st) < 0 || fstat(l->agent->root, &root) < 0))
+	if (r == 0 && fstat(l->folder.fd, &l->st) < 0)
 		r = -errno;
 	if (r < 0)
 		return r;
-	l->is_root = l->st.st_ino == root.st_ino && l->st.st_dev == root.st_dev;
 	return l->flags & LIST_ITSELF ? list_one(l, path) : collect(l);
 }
 

@@ -7,7 +7,8 @@
  * own has to go on only with a long one.
  *
  * A folder of up to 10,000 names is sorted, by name or by time; a larger one comes in the order of
- * the file system, so that memory stays flat: one block of names and one of lines.  A recursive
+ * the file system, so that memory stays flat: one block of names and one of lines.  For MLSD, whose
+ * clients sort themselves, it is 1,000 names, so that the first of them leave at once.  A recursive
  * listing enters folders up to 16 deep, remembers 16,384 of them at a time, and ends after
  * 1,000,000 names.
  *
@@ -24,6 +25,7 @@
 #include "folder.h"
 
 #define LISTER_SORTED_MAX  10000
+#define LISTER_SORTED_MLSD 1000
 #define LISTER_DEPTH_MAX   16
 #define LISTER_WAITING_MAX 16384
 #define LISTER_NAMES_MAX   1000000
@@ -33,6 +35,15 @@ struct lister_row {
 	uint32_t at, len; /* in lister.names */
 	unsigned char type;
 	time_t mtime; /* where the listing is by time */
+};
+
+/* What an entry's mode and owners mean: the same for the next entry, as a rule. */
+struct lister_known {
+	bool is_set;
+	mode_t mode;
+	uint32_t uid, gid;
+	struct slice owner, group;
+	unsigned perm;
 };
 
 /* A folder that waits to be entered: its path below the listing's own, "sub/sub". */
@@ -53,8 +64,9 @@ struct lister {
 	struct stat st;       /* of the folder */
 	struct buf below;     /* the folder's path below the listing's own, empty at first */
 	unsigned depth;
-	bool is_root;
-	bool streaming; /* too many names to sort: rows are written as they come */
+	struct lister_known known; /* of the last entry in this folder */
+	bool wants_dots;           /* begins with the folder itself and the one above */
+	bool streaming;            /* too many names to sort: rows are written as they come */
 
 	struct lister_row *rows;
 	size_t n_rows, next_row;
@@ -78,7 +90,7 @@ void lister_deinit(struct lister *l);
 
 /*
  * Goes on.  0 when the listing is complete; LISTER_MORE when the pipe is full, or after so many
- * chunks of work (32 KiB of lines, or 10,000 names where a pattern fits few); or a negative errno.
+ * chunks of work (64 KiB of lines, or 10,000 names where a pattern fits few); or a negative errno.
  */
 enum { LISTER_MORE = 1 };
 int lister_run(struct lister *l, size_t chunks);

@@ -114,7 +114,7 @@ path_hidden(struct slice path, const char *const *patterns, size_t n)
 {
 	struct slice part;
 
-	while (part = next_part(&path), part.n > 0)
+	while (n > 0 && (part = next_part(&path), part.n > 0))
 		for (size_t i = 0; i < n; i++)
 			if (glob_match(slice_of(patterns[i]), part))
 				return true;

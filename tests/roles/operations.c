@@ -659,6 +659,32 @@ lists_long_lines(void **state)
 	free(text);
 }
 
+/* What is known of one entry holds for the next one only where mode and owners are the same. */
+static void
+tells_rights_of_each(void **state)
+{
+	static const struct {
+		const char *name;
+		mode_t mode;
+	} files[] = {{"a", 0644}, {"b", 0644}, {"c", 0444}, {"d", 0}, {"e", 0644}};
+
+	(void)state;
+	make_folder(inside, "sub");
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		make_file(inside, files[i].name, "");
+		assert_int_equal(fchmodat(inside, files[i].name, files[i].mode, 0), 0);
+	}
+	assert_int_equal(
+		ASK(&c, F_LIST, f_list, LIST_FACTS, 0, FACT_PERM, SLICE("/"), SLICE(""), SLICE(""))
+			->r_listing.error,
+		0);
+	char *text = client_read(&c);
+	assert_string_equal(text, "perm=celmp; .\r\nperm=adfrw; a\r\nperm=adfrw; b\r\n"
+				  "perm=dfr; c\r\nperm=df; d\r\nperm=adfrw; e\r\n"
+				  "perm=cdeflmp; sub\r\n");
+	free(text);
+}
+
 /* A large folder streams; who reads slowly holds up nobody, and who goes away ends it. */
 static void
 streams_large_folders(void **state)
@@ -690,6 +716,14 @@ streams_large_folders(void **state)
 	for (const char *p = text; (p = strstr(p, "\r\n")) != NULL; p += 2)
 		lines++;
 	assert_int_equal(lines, COUNT);
+	free(text);
+	text = list(LIST_FACTS, 0, "/large", "", &error);
+	const char *head = "type=cdir; .\r\ntype=pdir; ..\r\ntype=file; file-with-";
+	assert_int_equal(strncmp(text, head, strlen(head)), 0);
+	lines = 0;
+	for (const char *p = text; (p = strstr(p, "\r\n")) != NULL; p += 2)
+		lines++;
+	assert_int_equal(lines, COUNT + 2);
 	free(text);
 	for (size_t i = 0; i < sizeof(slow) / sizeof(slow[0]); i++)
 		close(slow[i]);
@@ -842,6 +876,7 @@ run_operations(const struct client_identity *identity)
 		TEST(wins_every_race),
 		TEST(lists_in_each_form),
 		TEST(lists_long_lines),
+		TEST(tells_rights_of_each),
 		TEST(streams_large_folders),
 		TEST(answers_beside_those_that_wait),
 		TEST(survives_a_worker_and_not_the_monitor),
