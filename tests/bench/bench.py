@@ -129,7 +129,8 @@ class Job:
 @contextlib.contextmanager
 def started(kind, place, prepare=lambda server: None):
     server = kind(place)
-    server.meter = servers.Meter(kind.name)
+    # Two of a kind may run at once.
+    server.meter = servers.Meter("%s-%d" % (kind.name, server.port))
     try:
         prepare(server)
         with servers.on(SERVER):

@@ -92,4 +92,5 @@ def tell_more(result, names):
             resumed = one["resumed"].get(name)
             line.append(cell + (", %.0f %%" % (100 * statistics.mean(resumed)) if resumed else ""))
         lines.append(line)
-    table(["wall time, in the row's unit; data connections that resumed"] + names, lines)
+    if lines:
+        table(["wall time, in the row's unit; data connections that resumed"] + names, lines)

@@ -48,7 +48,7 @@ class Sizes:
         self.entries = 1000 if short else 100000
         self.most = 20 if short else 5000  # sessions
         # A process or more a session: fewer of them tell as much.
-        self.forked_logins, self.forked_idle = (8, 4) if short else (200, 300)
+        self.forked_logins, self.forked_idle = (8, 4) if short else (100, 100)
 
     def count(self, row, forks):
         """How many pieces of work."""

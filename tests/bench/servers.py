@@ -176,11 +176,11 @@ class Wharfd:
         with open(self.daemon.conf_path) as f:
             text = f.read().replace("sources = {users, anonymous}\n", "sources = {anonymous}\n")
         self.daemon.write_conf('tls_certificate = {"%s"}\n' % pem + text)
-        self.root = self.daemon.anonymous_root
+        self.root, self.port = self.daemon.anonymous_root, self.daemon.port
 
     def start(self):
         self.daemon.start()
-        self.pid, self.port = self.daemon.pid, self.daemon.port
+        self.pid = self.daemon.pid
 
     def stop(self):
         problems = self.daemon.stop()
@@ -273,7 +273,8 @@ class Vsftpd(Peer):
             "anon_other_write_enable=YES", "anon_umask=022", "connect_from_port_20=NO",
             "ascii_upload_enable=YES", "ascii_download_enable=YES",
             "secure_chroot_dir=" + self.path("empty"), "pasv_min_port=%d" % self.low, "pasv_max_port=%d" % self.high,
-            "xferlog_enable=YES", "xferlog_std_format=YES", "xferlog_file=" + self.path("xferlog"), "max_per_ip=0", "max_clients=0",
+            "xferlog_enable=YES", "xferlog_std_format=YES", "xferlog_file=" + self.path("xferlog"),
+            "max_per_ip=0", "max_clients=0",
             "ssl_enable=YES", "allow_anon_ssl=YES", "rsa_cert_file=" + self.pem, "require_ssl_reuse=YES",
             "ssl_ciphers=HIGH")]
 
