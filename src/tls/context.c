@@ -20,6 +20,7 @@
 enum {
 	SESSION_SECONDS = 7 * 24 * 3600, /* RFC 8446 §4.6.1: the longest */
 	SESSIONS_CACHED = 16384,         /* of TLS 1.2 clients without tickets */
+	TICKETS = 1, /* behind the handshake; PASV and its like bring one each */
 	CHAIN_DEPTH = 8,
 	CHAIN_BYTES = 48 << 10, /* of a client's certificates; what is in a ticket must fit there */
 };
@@ -111,6 +112,7 @@ set_up(SSL_CTX *ctx)
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_SERVER);
 	SSL_CTX_sess_set_cache_size(ctx, SESSIONS_CACHED);
 	SSL_CTX_set_timeout(ctx, SESSION_SECONDS);
+	SSL_CTX_set_num_tickets(ctx, TICKETS);
 	SSL_CTX_set_max_early_data(ctx, 0);
 	SSL_CTX_set_verify_depth(ctx, CHAIN_DEPTH);
 	SSL_CTX_set_max_cert_list(ctx, CHAIN_BYTES);
