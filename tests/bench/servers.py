@@ -236,7 +236,7 @@ class Peer:
             self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                                             env=self.environment())
         self.pid = self.process.pid
-        until(self._greets, 10, self.name + " accepts")
+        until(self._greets, 30, self.name + " accepts")
 
     def _greets(self):
         if self.process.poll() is not None:
