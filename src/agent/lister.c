@@ -157,13 +157,14 @@ follow(const struct lister *l, struct slice name, struct stat *st)
 
 /* Apart from add_name(), because clearing such an array costs more than a file's line. */
 static void
-add_link(struct lister *l, int at, struct slice name, struct entry *e)
+add_link(struct lister *l, int at, struct slice name, const struct entry *e)
 {
 	char target[PATH_MAX];
 	ssize_t n = readlinkat(at, name.p, target, sizeof(target));
+	struct entry link = *e;
 
-	e->target = (struct slice){target, n < 0 ? 0 : (size_t)n};
-	add_entry(l, e);
+	link.target = (struct slice){target, n < 0 ? 0 : (size_t)n};
+	add_entry(l, &link);
 }
 
 /*
