@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <wharf/base/address.h>
+#include <wharf/base/check.h>
 #include <wharf/base/fd.h>
 
 #include "ports.h"
@@ -81,6 +82,7 @@ random_number(struct ports *p, uint32_t *out)
 static int
 draw(struct ports *p, uint32_t n, uint32_t *out)
 {
+	REQUIRE(n > 0);
 	uint32_t most = UINT32_MAX - UINT32_MAX % n;
 	int r;
 
@@ -171,7 +173,7 @@ search_rested(struct ports *p, struct sockaddr_storage *at, uint64_t now, int *f
 	while (p->rested < count(p) && !is_resting(p, *place(p, p->rested), now))
 		p->rested++;
 	while (p->rested > 0 && r == -EADDRINUSE) {
-		uint32_t i;
+		uint32_t i = 0;
 		if ((r = draw(p, p->rested, &i)) < 0)
 			return r;
 		uint32_t nr = take(p, i);

@@ -32,9 +32,10 @@ int jail_enter(const char *root, bool as_root);
 int jail_open(int root, struct slice path, int flags, mode_t mode);
 
 /*
- * Opens the folder of a path's last component (flags: O_PATH or O_RDONLY) and points *base at that component, within
- * `path`, without slashes behind it.  The base is not NUL-terminated.  Returns a descriptor or a
- * negative errno: as jail_open(), and -EPERM for the root itself, -EINVAL for a last component of
+ * Opens the folder of a path's last component (flags: O_PATH or O_RDONLY) and points *base at that
+ * component, within `path`, without slashes behind it.  The base is not NUL-terminated.  Returns a
+ * descriptor or a negative errno: as jail_open(), and -EPERM for the root itself, -EINVAL for a
+ * last component of
  * "." or "..", -ENAMETOOLONG for one above NAME_MAX.
  */
 int jail_parent(int root, struct slice path, int flags, struct slice *base);
