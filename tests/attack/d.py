@@ -61,7 +61,8 @@ def enumeration(mode):
             if alike and len(times["long"]) >= 3:
                 break
         check(len(set(map(frozenset, texts.values()))) == 1, texts)
-        check(min(least.values()) >= 1 and alike, least)
+        # The daemon's clock counts milliseconds.
+        check(min(least.values()) >= 0.99 and alike, least)
 
 
 @case("D03", "very long passwords")
