@@ -328,8 +328,8 @@ on_timer(uv_timer_t *timer)
 void
 pump_again(struct pump *p)
 {
-	p->held = true;
-	uv_timer_start(&p->timer, on_timer, 0, 0);
+	if (!p->closing)
+		watch_again(&p->socket_watch);
 }
 
 size_t

@@ -401,10 +401,11 @@ pump_receive_step(struct pump *p)
 		if (!receive_some(p, &left) || !is_within(p))
 			return;
 	}
-	pump_wait_socket(p, UV_READABLE);
 	/* What TLS has in hand already the socket does not tell of. */
 	if (p->tls && tls_has_more(p->tls))
 		pump_again(p);
+	else
+		pump_wait_socket(p, UV_READABLE);
 }
 
 void

@@ -8,23 +8,75 @@
 
 #include "watch.h"
 
+/* Between two looks at all else that the loop has: a step takes a good part of that. */
+#define TURN_NS 250000
+
+static void
+on_idle(uv_idle_t *idle)
+{
+	(void)idle;
+}
+
+/* While some wait the loop must not sleep. */
+static void
+set_idle(struct watcher *all)
+{
+	if (TAILQ_EMPTY(&all->queue))
+		uv_idle_stop(&all->idle);
+	else
+		uv_idle_start(&all->idle, on_idle);
+}
+
+static void
+enqueue(struct watch *w)
+{
+	if (!w->queued)
+		TAILQ_INSERT_TAIL(&w->watcher->queue, w, link);
+	w->watcher->n += !w->queued;
+	w->queued = true;
+}
+
+static void
+dequeue(struct watch *w)
+{
+	if (w->queued)
+		TAILQ_REMOVE(&w->watcher->queue, w, link);
+	w->watcher->n -= w->queued;
+	w->queued = false;
+}
+
 static void
 on_ready(uv_poll_t *poll, int status, int events)
 {
 	struct watcher *all = poll->data;
+	struct epoll_event batch[WATCH_BATCH];
 
 	(void)status;
 	(void)events;
-	all->at = 0;
-	all->n = epoll_pwait(all->epoll, all->batch, WATCH_BATCH, 0, NULL);
-	while (all->at < all->n) {
-		struct watch *w = all->batch[all->at++].data.ptr;
-		if (!w)
-			continue;
+	int n = epoll_pwait(all->epoll, batch, WATCH_BATCH, 0, NULL);
+	for (int i = 0; i < n; i++)
+		enqueue(batch[i].data.ptr);
+}
+
+/* Tells those that were there when it began, as far as the time goes; the others have theirs in the
+ * next turn. */
+static void
+on_check(uv_check_t *check)
+{
+	struct watcher *all = check->data;
+	struct watch *w;
+
+	if (all->n == 0)
+		return;
+	uint64_t end = uv_hrtime() + TURN_NS;
+	for (size_t most = all->n; most > 0 && (w = TAILQ_FIRST(&all->queue)); most--) {
+		dequeue(w);
 		w->events = 0;
 		w->ready(w->owner);
+		if (uv_hrtime() >= end)
+			break;
 	}
-	all->n = 0;
+	set_idle(all);
 }
 
 int
@@ -38,7 +90,11 @@ watcher_init(struct watcher *all, uv_loop_t *loop)
 		fd_close(&all->epoll);
 		return r;
 	}
-	all->poll.data = all;
+	TAILQ_INIT(&all->queue);
+	uv_check_init(loop, &all->check);
+	uv_idle_init(loop, &all->idle);
+	all->poll.data = all->check.data = all->idle.data = all;
+	uv_check_start(&all->check, on_check);
 	return uv_poll_start(&all->poll, UV_READABLE, on_ready);
 }
 
@@ -53,6 +109,8 @@ on_closed(uv_handle_t *handle)
 void
 watcher_close(struct watcher *all)
 {
+	uv_close((uv_handle_t *)&all->check, NULL);
+	uv_close((uv_handle_t *)&all->idle, NULL);
 	uv_close((uv_handle_t *)&all->poll, on_closed);
 }
 
@@ -76,16 +134,14 @@ control(const struct watch *w, int how, int events)
 static void
 switch_off(struct watch *w)
 {
-	struct watcher *all = w->watcher;
-
 	if (w->events == 0)
 		return;
-	(void)control(w, EPOLL_CTL_DEL, 0);
-	for (int i = all->at; i < all->n; i++)
-		if (all->batch[i].data.ptr == w)
-			all->batch[i].data.ptr = NULL;
+	dequeue(w);
+	if (w->events != WATCH_AGAIN) {
+		(void)control(w, EPOLL_CTL_DEL, 0);
+		w->known = false;
+	}
 	w->events = 0;
-	w->known = false;
 }
 
 int
@@ -107,6 +163,15 @@ watch_wait(struct watch *w, int events)
 		w->events = events;
 	}
 	return r;
+}
+
+void
+watch_again(struct watch *w)
+{
+	switch_off(w);
+	w->events = WATCH_AGAIN;
+	enqueue(w);
+	set_idle(w->watcher);
 }
 
 void

@@ -6,14 +6,19 @@
  * All are in one epoll instance, which the loop watches as one descriptor.  To make, start and
  * close a uv_poll_t takes six system calls; this takes one.
  *
- * A watch tells once what it was asked for, and is off then.
+ * A watch tells once what it was asked for, and is off then.  Those that are ready are told one
+ * after the other, for a fraction of a millisecond a turn of the loop: so whoever has a control
+ * connection waits no longer than that, however many transfers there are and whatever a step of
+ * them costs.
  */
 #ifndef WHARF_WORKER_WATCH_H
 #define WHARF_WORKER_WATCH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
+#include <sys/queue.h>
 #include <uv.h>
 
 #define WATCH_BATCH 64
@@ -21,10 +26,13 @@
 struct watcher {
 	int epoll;
 	uv_poll_t poll;
-	/* What is being told: from `at` on to come. */
-	struct epoll_event batch[WATCH_BATCH];
-	int at, n;
+	uv_check_t check;
+	uv_idle_t idle;
+	TAILQ_HEAD(, watch) queue; /* those that have something to tell, in their order */
+	size_t n;
 };
+
+#define WATCH_AGAIN (1 << 8) /* beside UV_READABLE and UV_WRITABLE: the next turn */
 
 /* Begins zeroed. */
 struct watch {
@@ -32,13 +40,15 @@ struct watch {
 	int fd;
 	int events; /* that it waits for; 0: it is off */
 	bool known; /* to the kernel */
+	bool queued;
+	TAILQ_ENTRY(watch) link;
 	void (*ready)(void *owner);
 	void *owner;
 };
 
 /* 0 or a negative errno. */
 int watcher_init(struct watcher *all, uv_loop_t *loop);
-/* The loop must run for its handle. */
+/* The loop must run for its handles. */
 void watcher_close(struct watcher *all);
 
 /* ready(owner) is called from the loop, when a watch has something to tell: also an error, which
@@ -47,6 +57,8 @@ void watch_init(struct watch *w, struct watcher *all, int fd, void (*ready)(void
 		void *owner);
 /* Waits for UV_READABLE, UV_WRITABLE or both; 0: for nothing.  0 or a negative errno. */
 int watch_wait(struct watch *w, int events);
+/* It has something to tell anyway: when the others have had their turn. */
+void watch_again(struct watch *w);
 /* Before its descriptor is closed or goes to somebody else.  What is off is left in the kernel's
  * table, where it tells nothing, until the descriptor is closed. */
 void watch_close(struct watch *w);
