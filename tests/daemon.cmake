@@ -51,7 +51,7 @@ wharf_test(uploads fault 900 fault/uploads.py root)
 wharf_test(quota fault 900 fault/quota.py root)
 
 # The load generator, and one round of each row of the benchmark.
-add_executable(load bench/load.c bench/session.c bench/data.c bench/secure.c bench/loop.c bench/pattern.c)
+add_executable(load bench/load.c bench/session.c bench/data.c bench/secure.c bench/loop.c bench/pattern.c bench/samples.c)
 target_link_libraries(load PRIVATE wharf_flags PkgConfig::SSL PkgConfig::CRYPTO)
 wharf_test(runs bench 300 bench/bench.py --short)
 
@@ -82,6 +82,7 @@ if(NOT WHARF_SANITIZE)
 	set_tests_properties(client.filezilla PROPERTIES RUN_SERIAL ON)
 
 	wharf_test(uploads bench 120 bench/uploads.py --short)
+	wharf_test(fairness bench 300 bench/fairness.py --short)
 	add_library(openat2 MODULE bench/openat2.c)
 	target_compile_definitions(openat2 PRIVATE _GNU_SOURCE)
 	target_compile_options(openat2 PRIVATE -Wall -Wextra)

@@ -15,19 +15,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #define STEPS      16 /* before others have their turn */
 #define MORE_LINES 3  /* a listing may have: the folder, the one above, a total */
-
-static uint64_t
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 static size_t
 smaller(size_t a, size_t b)
@@ -72,7 +62,7 @@ static void
 take(struct data *d, size_t n)
 {
 	if (d->done == 0)
-		d->job->first += now() - d->asked;
+		d->job->first += loop_now() - d->asked;
 	if (d->job->work->lines)
 		d->lines += count_lines(d->job->buffer, n);
 	else if (d->job->compare &&
@@ -243,7 +233,7 @@ data_connect(struct data *d, uint16_t port)
 {
 	watch_dial(&d->watch, port);
 	d->done = d->lines = 0;
-	d->asked = now();
+	d->asked = loop_now();
 }
 
 void

@@ -9,6 +9,7 @@
 
 #include "loop.h"
 #include "pattern.h"
+#include "samples.h"
 
 #include <openssl/ssl.h>
 
@@ -38,6 +39,8 @@ struct job {
 	long opened, next;
 	long pending; /* sessions that are not yet where this stage ends */
 	bool leaving;
+	uint64_t pace;        /* ns between two commands of the one session; 0: at once */
+	struct samples times; /* of logins, then of NOOPs */
 	long connections, resumed;
 	uint64_t first; /* ns from the commands to the first bytes, in all */
 };

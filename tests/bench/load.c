@@ -14,18 +14,21 @@
  *	load [-t] PORT USER PASSWORD mlsd SESSIONS COUNT LINES NAME
  *	                                                           lists a folder COUNT times in all
  *	load [-t] PORT USER PASSWORD login SESSIONS COUNT          connects, logs in, leaves
- *	load [-t] PORT USER PASSWORD noop SESSIONS COUNT           NOOP COUNT times in all
+ *	load [-t] PORT USER PASSWORD noop SESSIONS COUNT [PACE]    NOOP COUNT times in all
  *	load [-t] PORT USER PASSWORD idle SESSIONS                 logs in and stays
  *
  * A file has BYTES bytes of one pattern.  A NAME that ends in "/" stands for NAME0, NAME1, ...; in
  * FOLDERS, which must be there, it is NAME0/0, ..., and one folder comes after the other.  All on
  * 127.0.0.1, passive, SESSIONS at once.  -t is TLS 1.3 by AUTH TLS with PROT P: every data
  * connection offers the newest ticket of its control connection.  -a is TYPE A, and text: BYTES
- * are the file's, in MiB without a rest, with one byte at the end of a line.
+ * are the file's, in MiB without a rest, with one byte at the end of a line.  With a PACE a single
+ * session's NOOPs begin so many microseconds after each other, or as soon as the last is answered.
  *
- * When all are logged in (for login: at once) it says "ready" and waits for a line.  Then it does
- * the work, says how many data connections there were, how many resumed, and the mean time in
- * microseconds from a command to the first byte of its data, and waits for another line; all leave.
+ * When all are logged in (for login: at once) it says "ready", with the median, the 99th percentile
+ * and the maximum of the times from a connect to the end of that login in microseconds, and waits
+ * for a line.  Then it does the work, says how many data connections there were, how many resumed,
+ * the mean time from a command to the first byte of its data, and the same three of NOOPs or
+ * logins, and waits for another line; all leave.
  * What is read is compared, but for large files of bytes without TLS: they are only counted, for a
  * copy of them would cost more than the server.  Over TLS only close_notify is an end.  A transfer
  * is done when its 226 has come.  Anything but success ends the program with status 1 and the
@@ -40,6 +43,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -87,14 +91,15 @@ log_in(struct job *job)
 static void
 work(struct job *job)
 {
-	char text[96];
+	char text[160], times[80];
 
 	job->pending = job->sessions;
 	for (long i = 0; i < job->sessions; i++)
 		session_work(&job->all[i]);
 	loop_run(&job->loop, &job->pending);
-	snprintf(text, sizeof(text), "%ld %ld %ld", job->connections, job->resumed,
-		 job->connections ? (long)(job->first / 1000) / job->connections : 0);
+	samples_tell(&job->times, times, sizeof(times));
+	snprintf(text, sizeof(text), "%ld %ld %ld %s", job->connections, job->resumed,
+		 job->connections ? (long)(job->first / 1000) / job->connections : 0, times);
 	tell(text);
 }
 
@@ -112,10 +117,13 @@ static void
 run(struct job *job)
 {
 	bool stays = job->work->start != session_open;
+	char text[96], times[80];
 
 	if (stays)
 		log_in(job);
-	tell("ready");
+	samples_tell(&job->times, times, sizeof(times));
+	snprintf(text, sizeof(text), "ready %s", times);
+	tell(text);
 	if (job->work->start)
 		work(job);
 	if (stays && job->work->start)
@@ -145,7 +153,9 @@ parse_work(struct job *job, int argc, char **argv)
 		job->name = argv[4];
 		job->folders = argc > 5 ? atol(argv[5]) : 0;
 	}
-	if (job->sessions < 1)
+	if (job->work->start == session_command && argc > 3)
+		job->pace = (uint64_t)atoll(argv[3]) * 1000;
+	if (job->sessions < 1 || (job->pace && job->sessions > 1))
 		usage();
 }
 
@@ -172,6 +182,7 @@ static void
 job_deinit(struct job *job)
 {
 	close(job->loop.fd);
+	samples_free(&job->times);
 	free(job->all);
 	free(job->buffer);
 	pattern_free(&job->wire);
@@ -208,6 +219,8 @@ main(int argc, char **argv)
 	argv += optind;
 	if (argc == 3 && strcmp(argv[0], "make") == 0)
 		return make(job.text, argv[1], argv[2]);
+	/* A sleep ends when it should. */
+	prctl(PR_SET_TIMERSLACK, 1);
 	/* A session idles on one descriptor, and there are thousands. */
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;

@@ -24,7 +24,8 @@ def make(size, path, text=False):
 
 class Load:
     """The load generator on a server: all its sessions are logged in, and wait, while the block begins; with the end of
-    the block they leave.  `core` is where it runs, `settle` how many seconds are left to what the logins began."""
+    the block they leave.  `core` is where it runs, `settle` how many seconds are left to what the logins began.  `logins` is
+    what those took: median, 99th percentile and maximum, in µs."""
 
     def __init__(self, server, tls, work, text=False, core=None, settle=0.2):
         self.argv = [LOAD] + ["-t"] * tls + ["-a"] * text + [str(server.port), server.user, server.password] + work
@@ -41,17 +42,36 @@ class Load:
         with contextlib.nullcontext() if self.core is None else servers.on(self.core):
             self.process = subprocess.Popen(self.argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                             stderr=subprocess.PIPE, text=True)
-        self._line()
+        self.logins = [int(n) for n in self._line().split()[1:]]
         time.sleep(self.settle)
         return self
 
     def go(self):
-        """When the work is done: data connections, how many of them resumed, mean µs to the first byte."""
+        """When the work is done: data connections, how many of them resumed, mean µs to the first byte.  What NOOPs or
+        logins took is then in `times`: median, 99th percentile and maximum, in µs."""
         self.process.stdin.write("\n")
         self.process.stdin.flush()
-        return [int(n) for n in self._line().split()]
+        told = [int(n) for n in self._line().split()]
+        self.times = told[3:]
+        return told[:3]
 
     def __exit__(self, kind, value, trace):
         self.process.stdin.close()
         if self.process.wait() != 0 and kind is None:
             raise Failed("%s: %s" % (self.what, self.process.stderr.read().strip()))
+
+
+class Busy(Load):
+    """A load that works while the block runs, whatever there is to do, and is cut off at its end."""
+
+    def __enter__(self):
+        super().__enter__()
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if self.process.poll() is not None and kind is None:
+            raise Failed("%s: %s" % (self.what, self.process.stderr.read().strip()))
+        self.process.kill()
+        self.process.wait()

@@ -13,6 +13,7 @@
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BATCH   64
@@ -24,6 +25,15 @@ loop_init(struct loop *l)
 	l->fd = epoll_create1(EPOLL_CLOEXEC);
 	if (l->fd < 0)
 		err(1, "epoll_create1");
+}
+
+uint64_t
+loop_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
 void

@@ -25,6 +25,9 @@ struct watch {
 
 void loop_init(struct loop *l);
 
+/* Of the monotonic clock, ns. */
+uint64_t loop_now(void);
+
 /* Until *pending is 0; the server may not be silent for longer than a flush of a slow disk takes.
  */
 void loop_run(struct loop *l, const long *pending);

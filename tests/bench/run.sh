@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 The wharfd authors
 #
-# The benchmarks in full, on a release build: see bench.py and rows.py, and uploads.py for what durability and digests
-# cost.  The peers, and what makes XFS, are unpacked from Debian's packages below build/cache/peers, since peers can't be
+# The benchmarks in full, on a release build: see bench.py and rows.py, uploads.py for what durability and digests cost,
+# and fairness.py for what sessions leave each other.  The peers, and what makes XFS, are unpacked from Debian's packages below build/cache/peers, since peers can't be
 # installed beside each other; nothing is installed and no service starts.
 #
 #	tests/bench/run.sh                                          every row against every peer
 #	tests/bench/run.sh --row tls-get,tls-put --peer pure-ftpd   these
 #	tests/bench/run.sh uploads                                  every row on every disk
 #	tests/bench/run.sh uploads --row one-8 --disk ext4,xfs      these
+#	tests/bench/run.sh fairness                                 latency and shares
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export LC_ALL=C.UTF-8
@@ -43,9 +44,11 @@ unpack_peers
 cmake --preset release >/dev/null
 cmake --build --preset release >/dev/null
 script=bench
-if [ "${1:-}" = uploads ]; then
-	script=uploads
+case ${1:-} in
+uploads | fairness)
+	script=$1
 	shift
-fi
+	;;
+esac
 WHARF_BUILD=$PWD/build/release PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 tests/bench/$script.py \
 	--json build/release/$script.json "$@"

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 
 enum state {
 	ST_GREETING,
@@ -132,6 +133,7 @@ on_login(struct session *s, const char *line)
 	bool text = s->job->text || s->job->work->lines;
 
 	(void)line;
+	samples_add(&s->job->times, loop_now() - s->since);
 	if (s->job->work->start == session_open)
 		say(s, ST_QUIT, "QUIT");
 	else
@@ -162,6 +164,7 @@ static void
 on_command(struct session *s, const char *line)
 {
 	(void)line;
+	samples_add(&s->job->times, loop_now() - s->since);
 	session_work(s);
 }
 
@@ -306,6 +309,7 @@ session_open(struct session *s)
 {
 	s->state = ST_GREETING;
 	s->n = 0;
+	s->since = loop_now();
 	watch_dial(&s->watch, s->job->port);
 	watch_want(&s->watch, &s->job->loop, EPOLLIN);
 }
@@ -323,9 +327,24 @@ session_work(struct session *s)
 	job->work->start(s);
 }
 
+/* The last one began a pace ago, or that is awaited. */
+static void
+keep_pace(const struct session *s)
+{
+	uint64_t due = s->since + s->job->pace;
+	struct timespec at = {.tv_sec = (time_t)(due / 1000000000),
+			      .tv_nsec = (long)(due % 1000000000)};
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
+		;
+}
+
 void
 session_command(struct session *s)
 {
+	if (s->job->pace)
+		keep_pace(s);
+	s->since = loop_now();
 	say(s, ST_COMMAND, "%s", s->job->work->verb);
 }
 

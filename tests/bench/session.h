@@ -16,7 +16,8 @@ struct session {
 	SSL *ssl;
 	SSL_SESSION *ticket; /* the newest of the control connection */
 	int state;
-	long number; /* of the piece of work */
+	long number;    /* of the piece of work */
+	uint64_t since; /* when what is measured began, ns */
 	bool confirmed;
 	size_t n;
 	char in[2048];
