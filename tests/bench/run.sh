@@ -3,14 +3,16 @@
 # Copyright (c) 2026 The wharfd authors
 #
 # The benchmarks in full, on a release build: see bench.py and rows.py, uploads.py for what durability and digests cost,
-# and fairness.py for what sessions leave each other.  The peers, and what makes XFS, are unpacked from Debian's packages below build/cache/peers, since peers can't be
-# installed beside each other; nothing is installed and no service starts.
+# fairness.py for what sessions leave each other, and scale.py for thousands of them.  The peers, and what makes XFS, are
+# unpacked from Debian's packages below build/cache/peers, since peers can't be installed beside each other; nothing is
+# installed and no service starts.
 #
 #	tests/bench/run.sh                                          every row against every peer
 #	tests/bench/run.sh --row tls-get,tls-put --peer pure-ftpd   these
 #	tests/bench/run.sh uploads                                  every row on every disk
 #	tests/bench/run.sh uploads --row one-8 --disk ext4,xfs      these
 #	tests/bench/run.sh fairness                                 latency and shares
+#	tests/bench/run.sh scale                                    what a session costs where there are 100 to 20,000
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export LC_ALL=C.UTF-8
@@ -45,7 +47,7 @@ cmake --preset release >/dev/null
 cmake --build --preset release >/dev/null
 script=bench
 case ${1:-} in
-uploads | fairness)
+uploads | fairness | scale)
 	script=$1
 	shift
 	;;

@@ -162,15 +162,15 @@ class Wharfd:
 
     name, user, password = "wharfd", "anonymous", "x"
     forks, lacks = False, ()
-    ports, sessions = PORTS, SESSIONS
+    ports, sessions, workers = PORTS, SESSIONS, 1
     more = ""  # further lines of its configuration
 
     def __init__(self, place):
         mode = "root" if os.geteuid() == 0 else "user"
         self.daemon = wharf.Daemon(
             mode, place=place, ports=self.ports, users=[],
-            conf="log_level = info\nworkers = 1\ndurability = rename\nmax_sessions = %d\nmax_sessions_per_address = %d\n%s"
-            % (self.sessions, self.sessions, self.more),
+            conf="log_level = info\nworkers = %d\ndurability = rename\nmax_sessions = %d\nmax_sessions_per_address = %d\n%s"
+            % (self.workers, self.sessions, self.sessions, self.more),
             blocks='user "anonymous" {\n\trights = {read, write, overwrite, delete, rename, mkdir, list}\n}')
         pem = certificate(self.daemon.folder)
         if os.geteuid() == 0:
