@@ -287,7 +287,7 @@ accepted(struct data *d, int fd)
 		d->tls = tls_new_data(s->secure->tls, fd, s->ftp.settings);
 	if (d->waits)
 		hand_over(d);
-	else if (d->tls && !s->ftp.transfer) /* which, when it is asked for, will look itself */
+	else if (d->tls)
 		watch_hello(d);
 }
 
