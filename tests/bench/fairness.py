@@ -18,7 +18,6 @@ import contextlib
 import json
 import multiprocessing
 import os
-import pwd
 import shutil
 import socket
 import ssl
@@ -32,7 +31,7 @@ import time
 import loads
 import report
 import servers
-from bench import CLIENT, SERVER, started
+from bench import CLIENT, SERVER, Job, started
 from ftp import Ftp
 from loads import Busy, Failed, Load
 from servers import wharf
@@ -100,16 +99,7 @@ def latency(server, row, sizes):
     finally:
         if row.verb == "put":
             time.sleep(0.3)  # what was cut off is put away
-            clean(server)
-
-
-def clean(server):
-    folder = os.path.join(server.root, "in")
-    shutil.rmtree(folder, ignore_errors=True)
-    os.mkdir(folder)
-    if os.geteuid() == 0:
-        owner = pwd.getpwnam(wharf.ANONYMOUS)
-        os.chown(folder, owner.pw_uid, owner.pw_gid)
+            Job.clean(server)
 
 
 @contextlib.contextmanager
@@ -235,7 +225,7 @@ def prepare(server, sizes, large):
     os.mkdir(os.path.join(server.root, "many"))
     for number in range(sizes.entries):
         os.close(os.open(os.path.join(server.root, "many", "file-%06d" % number), os.O_CREAT | os.O_WRONLY, 0o644))
-    clean(server)
+    Job.clean(server)
 
 
 def can_hang():
