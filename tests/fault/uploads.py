@@ -198,11 +198,11 @@ PLACES = ("150", 1, 65537, 150000, "last", "committing")
 @case("U02", "every bad end of a connection, at every step, and the upload resumed", modes=("root",))
 def ends(mode):
     works = [(end, step) for end in ENDS for step in PLACES if (end, step) != (silence, "committing")] * 2
-    resumed = [0]
     d = daemon("\tstall_timeout = 1s\n")
     prepare(d, range(len(works)))
     with d:
         def one(number):
+            """The upload, and where it went on: None if it was left as it was."""
             end, step = works[number]
             u = make(d, number, step)
             if end is no_close_notify and not u.tls:
@@ -220,13 +220,15 @@ def ends(mode):
             check(not before or step == "committing", u.name, end.__name__, "after", step, "was published")
             check(u.acked or end in (silence, *GONE_ENDS) or
                   any(r.code in (426, 450, 451, 226) for r in u.replies), u.name, end.__name__, step, u.replies)
+            at = None
             if end is not silence and step != "committing":
                 # Where the control connection is gone, the server may still be about to find out.
-                resumed[0] += until(lambda: resume(u), what="resuming " + u.name) > 0
+                at = until(lambda: resume(u), what="resuming " + u.name)[0]
             u.drop()
-            return u
+            return u, at
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
-            uploads = list(pool.map(one, range(len(works))))
+            done = list(pool.map(one, range(len(works))))
+        uploads = [u for u, _ in done]
         for u in uploads:
             u.drop()
         with again(d) as f:
@@ -235,16 +237,20 @@ def ends(mode):
         with again(d) as f:
             agrees(d, f)
         journal_agrees(d, uploads)
-        print("  %d uploads, %d resumed by a part of them" % (len(uploads), resumed[0]))
-        check(resumed[0] >= len(works) // 8, "hardly any was resumed")
+        ats = [at for _, at in done if at is not None]
+        parted = sum(at > 0 for at in ats)
+        print("  %d uploads, %d gone on with, %d of them by a part" % (len(uploads), len(ats), parted))
+        check(len(ats) == sum(end is not silence and step != "committing" for end, step in works), len(ats))
+        check(parted >= len(ats) // 2, "hardly any was resumed by a part of it")
 
 
 def resume(u):
+    """Where the upload went on, alone in a tuple; None while another session of his is still at it."""
     try:
-        return 1 + u.resume(u.tls)
+        return (u.resume(u.tls),)
     except AssertionError as e:
         if re.search(r"4[25][0-9] ", str(e)):
-            return 0  # another session of his is still at it
+            return None
         raise
 
 
