@@ -12,6 +12,7 @@ on_prepare(uv_prepare_t *prepare)
 	struct turns *ts = prepare->data;
 
 	ts->left = ts->budget;
+	share_look(&ts->share, uv_hrtime(), *ts->moved);
 }
 
 static void
@@ -21,14 +22,30 @@ on_idle(uv_idle_t *idle)
 }
 
 static void
-let_through(struct turns *ts, struct turn_list *line, unsigned most)
+let_ahead(struct turns *ts)
 {
 	struct turn *t;
 
-	for (; most > 0 && ts->left > 0 && (t = TAILQ_FIRST(line)); most--) {
+	while (ts->left > 0 && (t = TAILQ_FIRST(&ts->ahead))) {
 		ts->left--;
 		turns_leave(ts, t);
 		t->run(t->owner);
+	}
+}
+
+static void
+let_behind(struct turns *ts, unsigned most)
+{
+	struct turn *t;
+
+	for (; most > 0 && ts->left > 0 && (t = TAILQ_FIRST(&ts->behind)); most--) {
+		if (!share_allows(&ts->share, *ts->moved))
+			return;
+		ts->left--;
+		turns_leave(ts, t);
+		uint64_t begin = uv_hrtime();
+		t->run(t->owner);
+		share_spend(&ts->share, *ts->moved, uv_hrtime() - begin);
 	}
 }
 
@@ -38,13 +55,13 @@ on_check(uv_check_t *check)
 {
 	struct turns *ts = check->data;
 
-	let_through(ts, &ts->behind, 1);
-	let_through(ts, &ts->ahead, UINT_MAX);
-	let_through(ts, &ts->behind, UINT_MAX);
+	let_behind(ts, 1);
+	let_ahead(ts);
+	let_behind(ts, UINT_MAX);
 }
 
 int
-turns_init(struct turns *ts, uv_loop_t *loop, unsigned budget)
+turns_init(struct turns *ts, uv_loop_t *loop, unsigned budget, const uint64_t *moved)
 {
 	int r = uv_prepare_init(loop, &ts->prepare);
 
@@ -56,6 +73,8 @@ turns_init(struct turns *ts, uv_loop_t *loop, unsigned budget)
 	TAILQ_INIT(&ts->ahead);
 	TAILQ_INIT(&ts->behind);
 	ts->budget = ts->left = budget;
+	ts->share = (struct share){0};
+	ts->moved = moved;
 	return r;
 }
 
@@ -78,7 +97,9 @@ turns_take(struct turns *ts, struct turn *t, bool ahead)
 		uv_check_start(&ts->check, on_check);
 	}
 	unsigned kept = TAILQ_EMPTY(&ts->behind) ? 0 : 1;
-	if (TAILQ_EMPTY(line) && ts->left > kept) {
+	/* Where there are transfers it is to be known what the step of a newcomer costs. */
+	bool at_once = ahead || !ts->share.beside;
+	if (at_once && TAILQ_EMPTY(line) && ts->left > kept) {
 		ts->left--;
 		return true;
 	}

@@ -50,7 +50,8 @@ worker_init(struct worker *w)
 int
 worker_configure(struct worker *w, const struct settings *server)
 {
-	return turns_init(&w->turns, &w->loop, (unsigned)server->handshakes_per_worker);
+	return turns_init(&w->turns, &w->loop, (unsigned)server->handshakes_per_worker,
+			  &w->watcher.told);
 }
 
 int

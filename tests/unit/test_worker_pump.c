@@ -58,7 +58,7 @@ begin(void **state)
 	signal(SIGPIPE, SIG_IGN);
 	assert_int_equal(uv_loop_init(&loop), 0);
 	assert_non_null(pool = pool_new(&loop, 8));
-	assert_int_equal(turns_init(&turns, &loop, 8), 0);
+	assert_int_equal(turns_init(&turns, &loop, 8, &watcher.told), 0);
 	assert_int_equal(digests_init(&digests), 0);
 	assert_int_equal(watcher_init(&watcher, &loop), 0);
 	return pumps_init(&pumps, &loop, &watcher, pool, &turns, &digests);

@@ -16,6 +16,7 @@
 
 static uv_loop_t loop;
 static struct turns turns;
+static uint64_t moved;
 static struct turn turn[N];
 static char order[N + 1];
 
@@ -36,7 +37,8 @@ begin(void **state)
 	for (size_t i = 0; i < N; i++)
 		turn[i] = (struct turn){.run = on_turn, .owner = &turn[i]};
 	assert_int_equal(uv_loop_init(&loop), 0);
-	return turns_init(&turns, &loop, 2);
+	moved = 0;
+	return turns_init(&turns, &loop, 2, &moved);
 }
 
 static int
@@ -110,6 +112,25 @@ who_leaves_is_not_called(void **state)
 	assert_runs("");
 }
 
+/* Transfers want all of the time: newcomers wait for their share of it, those ahead do not. */
+static void
+newcomers_have_a_share(void **state)
+{
+	(void)state;
+	turns_take(&turns, &turn[0], true);
+	assert_runs("");
+	turns.share.beside = turns.share.wanted = true;
+	turns.share.since = UINT64_MAX >> 1; /* nothing is looked at anew */
+	turns.share.next = moved + 1000;
+	assert_false(turns_take(&turns, &turn[1], false));
+	assert_true(turns_take(&turns, &turn[2], true));
+	assert_false(turns_take(&turns, &turn[3], true));
+	assert_runs("3");
+	assert_runs("");
+	moved += 1000;
+	assert_runs("1");
+}
+
 /* Nobody waits: the loop may sleep. */
 static void
 an_empty_line_costs_nothing(void **state)
@@ -129,11 +150,9 @@ main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 	const struct CMUnitTest tests[] = {
-		TEST(so_many_a_turn),
-		TEST(those_ahead_come_first),
-		TEST(nobody_waits_for_ever),
-		TEST(who_leaves_is_not_called),
-		TEST(an_empty_line_costs_nothing),
+		TEST(so_many_a_turn),         TEST(those_ahead_come_first),
+		TEST(nobody_waits_for_ever),  TEST(who_leaves_is_not_called),
+		TEST(newcomers_have_a_share), TEST(an_empty_line_costs_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
