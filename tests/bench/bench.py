@@ -41,6 +41,21 @@ filecmp.BUFSIZE = 128 << 10  # its own would take longer than the upload
 UNPACKED_VERSIONS = os.path.join(servers.UNPACKED, "versions")
 
 
+def make_folder(folder):
+    """One that anonymous clients may write to."""
+    os.mkdir(folder)
+    if os.geteuid() == 0:
+        owner = pwd.getpwnam(wharf.ANONYMOUS)
+        os.chown(folder, owner.pw_uid, owner.pw_gid)
+
+
+def clean(server):
+    """Removes what was uploaded."""
+    folder = os.path.join(server.root, "in")
+    shutil.rmtree(folder, ignore_errors=True)
+    make_folder(folder)
+
+
 class Job:
     """What is moved in this run, and one measurement."""
 
@@ -71,16 +86,7 @@ class Job:
             os.mkdir(os.path.join(server.root, "many"))
             for number in range(self.sizes.entries):
                 os.close(os.open(os.path.join(server.root, "many", "file-%06d" % number), os.O_CREAT | os.O_WRONLY, 0o644))
-        self.clean(server)
-
-    @staticmethod
-    def clean(server):
-        folder = os.path.join(server.root, "in")
-        shutil.rmtree(folder, ignore_errors=True)
-        os.mkdir(folder)
-        if os.geteuid() == 0:
-            owner = pwd.getpwnam(wharf.ANONYMOUS)
-            os.chown(folder, owner.pw_uid, owner.pw_gid)
+        clean(server)
 
     def load(self, server, row):
         return Load(server, row.tls, self.sizes.work(row, server.forks), text=row.what == "text", core=CLIENT,
@@ -97,7 +103,7 @@ class Job:
         count = self.sizes.count(row, server.forks)
         if row.verb == "put":
             self.check(server, row, count)
-            self.clean(server)
+            clean(server)
         unit = self.sizes.unit(row, "cpu")[1]
         result = {"cpu": cpu / count, "wall": wall / count * unit, "first": first / 1e6}
         if row.tls and connections:
@@ -174,7 +180,7 @@ def compare(rows, kinds, args, job):
                     else:
                         value = attempt(running[kind], lambda: job.measure(running[kind], row))
                     if value is None and row.verb == "put":
-                        job.clean(running[kind])
+                        clean(running[kind])
                     figures[row.name].setdefault(kind.name, []).append(value)
     return figures
 

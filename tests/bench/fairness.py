@@ -31,7 +31,7 @@ import time
 import loads
 import report
 import servers
-from bench import CLIENT, SERVER, Job, started
+from bench import CLIENT, SERVER, clean, make_folder, started
 from ftp import Ftp
 from loads import Busy, Failed, Load
 from servers import wharf
@@ -82,9 +82,27 @@ def busy(stack, server, row, sizes):
     if row.verb == "get":
         stack.enter_context(Busy(server, row.tls, ["get", str(sessions), "1000000", str(sizes.large), "large"], core=CLIENT))
     elif row.verb == "put":
+        folders = [os.path.join(server.root, "in", str(number)) for number in range(sessions)]
+        for folder in folders:
+            make_folder(folder)
+        stop = threading.Event()
+        thread = threading.Thread(target=remove_files, args=(folders, stop))
+        thread.start()
+        stack.callback(thread.join)
+        stack.callback(stop.set)
         for number in range(sessions):
-            stack.enter_context(Busy(server, row.tls, ["put", "1", "1000000", str(sizes.upload), "in/%d" % number],
+            stack.enter_context(Busy(server, row.tls, ["put", "1", "1000000", str(sizes.upload), "in/%d/" % number],
                                      core=CLIENT))
+
+
+def remove_files(folders, stop):
+    """What has come is removed, on the load's core: to free memory is a good part of what it costs to write to it, and
+    would be the server's if uploads came again under the same name."""
+    with servers.on(CLIENT):
+        while not stop.wait(0.02):
+            for folder in folders:
+                for number in sorted(int(name) for name in os.listdir(folder) if name.isdigit())[:-2]:
+                    os.unlink(os.path.join(folder, str(number)))
 
 
 def latency(server, row, sizes):
@@ -99,7 +117,7 @@ def latency(server, row, sizes):
     finally:
         if row.verb == "put":
             time.sleep(0.3)  # what was cut off is put away
-            Job.clean(server)
+            clean(server)
 
 
 @contextlib.contextmanager
@@ -225,7 +243,7 @@ def prepare(server, sizes, large):
     os.mkdir(os.path.join(server.root, "many"))
     for number in range(sizes.entries):
         os.close(os.open(os.path.join(server.root, "many", "file-%06d" % number), os.O_CREAT | os.O_WRONLY, 0o644))
-    Job.clean(server)
+    clean(server)
 
 
 def can_hang():
