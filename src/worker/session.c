@@ -185,11 +185,10 @@ session_free(struct session *s)
 	struct worker *w = s->worker;
 
 	deadlines_remove(&w->deadlines, &s->deadline);
-	TAILQ_REMOVE(&w->sessions, s, link);
+	worker_drop_session(w, s);
 	s->magic = 0;
 	free(s->passive_address);
 	free(s);
-	worker_session_ended(w);
 }
 
 static void
@@ -373,7 +372,7 @@ session_new(struct worker *w, const struct message *m)
 		free(s);
 		return r;
 	}
-	TAILQ_INSERT_TAIL(&w->sessions, s, link);
+	worker_add_session(w, s);
 	ftp_session_init(&s->ftp, &session_world, session_settings(s), &m->w_session.peer,
 			 &m->w_session.local);
 	event_opened(s);

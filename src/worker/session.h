@@ -48,6 +48,7 @@ struct session {
 	uint32_t magic;
 	struct worker *worker;
 	TAILQ_ENTRY(session) link;
+	LIST_ENTRY(session) by_id;
 	uint64_t id; /* the monitor's */
 	struct listener *listener;
 	struct shared *shared;                    /* of the user, or NULL */

@@ -91,8 +91,7 @@ worker_find(struct worker *w, uint64_t session)
 {
 	struct session *s;
 
-	/* From the newest on: it is mostly a session that has just begun that is asked for. */
-	TAILQ_FOREACH_REVERSE (s, &w->sessions, session_list, link)
+	LIST_FOREACH (s, &w->by_id[session % WORKER_ROWS], by_id)
 		if (s->id == session)
 			return s->closing ? NULL : s;
 	return NULL;
@@ -120,10 +119,26 @@ worker_tell(struct worker *w, const struct message *m)
 }
 
 void
-worker_session_ended(struct worker *w)
+worker_add_session(struct worker *w, struct session *s)
+{
+	TAILQ_INSERT_TAIL(&w->sessions, s, link);
+	LIST_INSERT_HEAD(&w->by_id[s->id % WORKER_ROWS], s, by_id);
+}
+
+/* The last session ends a worker that is drained. */
+static void
+stop_if_drained(struct worker *w)
 {
 	if (w->draining && TAILQ_EMPTY(&w->sessions))
 		stop(w, 0);
+}
+
+void
+worker_drop_session(struct worker *w, struct session *s)
+{
+	TAILQ_REMOVE(&w->sessions, s, link);
+	LIST_REMOVE(s, by_id);
+	stop_if_drained(w);
 }
 
 static void
@@ -272,7 +287,7 @@ on_drain(struct worker *w, struct message *m)
 	w->draining = true;
 	end_sessions(w, false);
 	uv_timer_start(&w->drain_timer, on_drained, (uint64_t)m->w_drain.seconds * 1000, 0);
-	worker_session_ended(w);
+	stop_if_drained(w);
 }
 
 /* What the monitor may say while sessions are served; whether it may is the wire's matter. */

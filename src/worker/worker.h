@@ -30,6 +30,9 @@
 
 struct session;
 
+/* Rows of the table of sessions; ids are counted, so they spread. */
+#define WORKER_ROWS 4096
+
 /* A listener, as far as its sessions are concerned. */
 struct listener {
 	SLIST_ENTRY(listener) link;
@@ -47,6 +50,7 @@ struct worker {
 	struct shared_table settings;
 	SLIST_HEAD(, listener) listeners;
 	TAILQ_HEAD(session_list, session) sessions;
+	LIST_HEAD(, session) by_id[WORKER_ROWS]; /* the same */
 	struct agents agents;
 	struct deadlines deadlines; /* of sessions */
 	struct pool *pool;
@@ -80,11 +84,11 @@ void worker_set_xferlog(struct worker *w, int fd);
 /* Serves until the monitor is gone or the worker is drained; then frees everything.  Returns the
  * exit status. */
 int worker_run(struct worker *w, const struct wire *monitor);
-/* A session is gone: the last one ends a worker that is drained. */
-void worker_session_ended(struct worker *w);
-
 /* A message to the monitor; a failure is the monitor's end, and so this worker's. */
 void worker_tell(struct worker *w, const struct message *m);
+/* A session begins and is found from now on, and is gone. */
+void worker_add_session(struct worker *w, struct session *s);
+void worker_drop_session(struct worker *w, struct session *s);
 struct session *worker_find(struct worker *w, uint64_t session);
 
 #endif

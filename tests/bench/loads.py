@@ -38,6 +38,14 @@ class Load:
             raise Failed("%s: %s" % (self.what, self.process.stderr.read().strip()))
         return line
 
+    def _begin(self):
+        try:
+            self.process.stdin.write("\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            self._line()
+            raise
+
     def __enter__(self):
         with contextlib.nullcontext() if self.core is None else servers.on(self.core):
             self.process = subprocess.Popen(self.argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -49,8 +57,7 @@ class Load:
     def go(self):
         """When the work is done: data connections, how many of them resumed, mean µs to the first byte.  What NOOPs or
         logins took is then in `times`: median, 99th percentile and maximum, in µs."""
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
+        self._begin()
         told = [int(n) for n in self._line().split()]
         self.times = told[3:]
         return told[:3]
@@ -66,8 +73,7 @@ class Busy(Load):
 
     def __enter__(self):
         super().__enter__()
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
+        self._begin()
         return self
 
     def __exit__(self, kind, value, trace):
