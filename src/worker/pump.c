@@ -277,7 +277,8 @@ on_pipe(void *owner)
 void
 pump_wait_socket(struct pump *p, int events)
 {
-	if (!p->closing && watch_wait(&p->socket_watch, events) < 0)
+	/* An upload that has ended may have been told so from within a step, and has no socket. */
+	if (!p->ended && watch_wait(&p->socket_watch, events) < 0)
 		pump_end(p, TRANSFER_RESET, 0);
 }
 
@@ -328,7 +329,7 @@ on_timer(uv_timer_t *timer)
 void
 pump_again(struct pump *p)
 {
-	if (!p->closing)
+	if (!p->ended)
 		watch_again(&p->socket_watch);
 }
 

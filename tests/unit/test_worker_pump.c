@@ -715,6 +715,41 @@ a_quota_is_kept(void **state)
 	free(bytes);
 }
 
+/* The last of a quota comes in a burst, and its digest is the pool's work: the end is told later,
+ * and nothing is awaited of the socket meanwhile. */
+static void
+a_quota_ends_in_the_pool(void **state)
+{
+	static const char bytes[150 * 1024];
+	const uint64_t quota = 100 * 1024;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct transfer_seen seen;
+		int fd = file_of_class(FILE_MEMORY), mine = dup(fd);
+		struct pump *p = start(&seen,
+				       (struct transfer_plan){.kind = TRANSFER_RECEIVE,
+							      .fd = fd,
+							      .length = UINT64_MAX,
+							      .reserved = quota,
+							      .digest = WORD_digest_sha256},
+				       STALL_MS);
+		seen.at_a_time = 1;
+		seen.refusal = i == 0 ? -EDQUOT : -EIO;
+		assert_int_equal(send(seen.client, bytes, 3, 0), 3);
+		while (pump_moved(p) < 3)
+			uv_run(&loop, UV_RUN_NOWAIT);
+		answer_more(&seen);
+		assert_int_equal(send(seen.client, bytes, sizeof(bytes), 0), sizeof(bytes));
+		run(&seen, NULL, 0, NULL);
+		assert_int_equal(seen.result.end, i == 0 ? TRANSFER_QUOTA : TRANSFER_FILE_ERROR);
+		assert_int_equal(seen.result.size, quota);
+		assert_int_equal(lseek(mine, 0, SEEK_END), quota);
+		close(seen.client);
+		close(mine);
+	}
+}
+
 static atomic_bool hangs;
 
 static void
@@ -858,6 +893,7 @@ main(void)
 		TEST(what_passes_is_hashed),
 		TEST(what_was_there_is_hashed_too),
 		TEST(a_quota_is_kept),
+		TEST(a_quota_ends_in_the_pool),
 		TEST(a_file_that_goes_is_not_sure),
 		TEST(a_hanging_write_is_not_waited_for),
 	};
