@@ -139,6 +139,7 @@ switch_off(struct watch *w)
 	if (w->events == 0)
 		return;
 	dequeue(w);
+	set_idle(w->watcher);
 	if (w->events != WATCH_AGAIN) {
 		(void)control(w, EPOLL_CTL_DEL, 0);
 		w->known = false;

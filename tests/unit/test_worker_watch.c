@@ -208,6 +208,8 @@ takes_back_what_it_had_to_tell(void **state)
 	assert_int_equal(watch_wait(&end[0].watch, 0), 0);
 	watch_again(&end[1].watch);
 	end_close(&end[1]);
+	/* Nobody waits: the loop may sleep. */
+	assert_false(uv_is_active((uv_handle_t *)&watcher.idle));
 	turn();
 	assert_int_equal(end[0].told + end[1].told, 0);
 	/* And it can wait for its descriptor as before, and for both. */
