@@ -163,6 +163,23 @@ take(struct ports *p, uint32_t i)
 	return nr;
 }
 
+/* Sees which have rested.  Where the first of the others was in use for long, and so rests still,
+ * it is the last from now on: those behind it may have rested. */
+static void
+wake(struct ports *p, uint64_t now)
+{
+	uint32_t moved = 0;
+
+	while (p->rested < count(p)) {
+		if (!is_resting(p, *place(p, p->rested), now))
+			p->rested++;
+		else if (p->rested == 0 && moved++ < DRAWS)
+			p->first = (p->first + 1) % count(p);
+		else
+			return;
+	}
+}
+
 /* Tries the ports that have rested, drawn one by one.  One that was given back a short while after
  * it was taken rests once more. */
 static int
@@ -170,8 +187,7 @@ search_rested(struct ports *p, struct sockaddr_storage *at, uint64_t now, int *f
 {
 	int r = -EADDRINUSE;
 
-	while (p->rested < count(p) && !is_resting(p, *place(p, p->rested), now))
-		p->rested++;
+	wake(p, now);
 	while (p->rested > 0 && r == -EADDRINUSE) {
 		uint32_t i = 0;
 		if ((r = draw(p, p->rested, &i)) < 0)

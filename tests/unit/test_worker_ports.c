@@ -94,6 +94,34 @@ getrandom(void *p, size_t n, unsigned flags)
 	return syscall(SYS_getrandom, p, n, flags);
 }
 
+/* One that was taken first and given back last does not keep the others from use. */
+static void
+a_long_use_delays_no_other(void **state)
+{
+	struct ports p;
+	struct sockaddr_storage at = loopback();
+
+	(void)state;
+	for (unsigned turn = 0; turn < 20; turn++) {
+		assert_int_equal(ports_init(&p, (struct port_range){22150, 22153}), 0);
+		uint16_t first = 0;
+		for (unsigned i = 0; i < 4; i++) {
+			int fd = ports_listen(&p, &at, 100);
+			assert_true(fd >= 0);
+			close(fd);
+			first = i == 0 ? address_port(&at) : first;
+		}
+		ports_release(&p, first, 190);
+		for (unsigned i = 0; i < 3; i++) {
+			int fd = ports_listen(&p, &at, 200);
+			assert_true(fd >= 0);
+			close(fd);
+			assert_int_not_equal(address_port(&at), first);
+		}
+		ports_deinit(&p);
+	}
+}
+
 static void
 randomness_comes_in_stock(void **state)
 {
@@ -167,6 +195,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ports_are_uniform),
 		cmocka_unit_test(a_port_rests),
+		cmocka_unit_test(a_long_use_delays_no_other),
 		cmocka_unit_test(randomness_comes_in_stock),
 		cmocka_unit_test(a_spent_range_is_told),
 		cmocka_unit_test(other_errors_are_passed_on),
