@@ -57,9 +57,8 @@ commit_init(struct commit *c)
 
 	if (r < 0)
 		return r;
-	r = place_open(&c->place, c->agent, c->f->path, O_RDONLY);
-	c->reads_folder = r == 0;
-	return r == -EACCES ? place_init(&c->place, c->agent, c->f->path) : r;
+	c->reads_folder = place_open(&c->place, c->agent, c->f->path, O_RDONLY) == 0;
+	return c->reads_folder ? 0 : place_init(&c->place, c->agent, c->f->path);
 }
 
 static void
@@ -260,7 +259,7 @@ publish(struct commit *c)
 		r = -EEXIST;
 	for (int i = 0; i < RACES && (r == -EEXIST || r == -ENOENT); i++) {
 		/* What was new a moment ago is not looked for again: the rename finds out. */
-		const bool seems_new = c->is_new && i == 0;
+		const bool seems_new = c->is_new && may_make && i == 0;
 		if (!seems_new && fstatat(folder, c->place.name, &c->old, AT_SYMLINK_NOFOLLOW) == 0)
 			r = replace(c);
 		else if (!seems_new && errno != ENOENT)

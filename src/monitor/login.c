@@ -4,6 +4,7 @@
 /* Logins; see login.h. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <wharf/base/log.h>
@@ -103,7 +104,8 @@ login_settings(const struct monitor *m, const struct login_claim *claim, size_t 
 const char *
 login_policy_against(const struct monitor *m, const struct login_claim *claim)
 {
-	if (!claim->user.n)
+	/* Names end at a NUL in some places: one with a NUL in it would be two. */
+	if (!claim->user.n || memchr(claim->user.p, '\0', claim->user.n))
 		return "no name";
 	if (claim->source == WORD_source_anonymous)
 		return NULL;

@@ -750,8 +750,8 @@ def test_state_files():
     good = [row, dict(row, user="b\u00e9", groups=[3001, 3002], group_names=["a", [255, 254]], root=list(os.fsencode(home)))]
     bad = ["", "{", "[]", "7", '{"user": "x"}', '{"user": 7}'] + [json.dumps(dict(row, **wrong)) for wrong in (
         dict(uid=-1), dict(uid=2 ** 32 - 1), dict(uid="5"), dict(gid=None), dict(root="home"), dict(root=""), dict(user=""),
-        dict(root=[47, 0]), dict(root=[47, 256]), dict(root=[47, "a"]), dict(root="/a\0b"), dict(groups=7), dict(groups=[-1]),
-        dict(group_names=[7]), dict(group_names="x"))]
+        dict(root=[47, 0]), dict(root=[47, 256]), dict(root=[47, "a"]), dict(root="/a\0b"), dict(user=[97, 0, 98]), dict(groups=7),
+        dict(groups=[-1]), dict(group_names=[7]), dict(group_names="x"))]
     plan(d, "swept 0 0 1")
     again(lambda: put(roots, "\n".join(json.dumps(r) for r in good + refused) + "\n" + "\n".join(bad)),
           "lines of the list of roots with staged uploads are none.* lines=%d" % len(bad))
