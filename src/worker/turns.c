@@ -6,6 +6,9 @@
 
 #include "turns.h"
 
+/* How soon it is looked again whether transfers want all of the time still. */
+#define LOOK_MS 1
+
 static void
 on_prepare(uv_prepare_t *prepare)
 {
@@ -19,6 +22,31 @@ static void
 on_idle(uv_idle_t *idle)
 {
 	(void)idle;
+}
+
+static void
+on_timer(uv_timer_t *timer)
+{
+	(void)timer;
+}
+
+/*
+ * The loop must not sleep while somebody waits who may come next.  Where newcomers have had their
+ * share it may: transfers wake it, and a loop that spins beside them moves less a call.
+ */
+static void
+set_pace(struct turns *ts)
+{
+	bool waits = !TAILQ_EMPTY(&ts->behind);
+
+	if (!TAILQ_EMPTY(&ts->ahead) || (waits && share_allows(&ts->share, *ts->moved)))
+		uv_idle_start(&ts->idle, on_idle);
+	else
+		uv_idle_stop(&ts->idle);
+	if (!waits)
+		uv_timer_stop(&ts->timer);
+	else if (!uv_is_active((uv_handle_t *)&ts->timer))
+		uv_timer_start(&ts->timer, on_timer, LOOK_MS, 0);
 }
 
 static void
@@ -58,6 +86,7 @@ on_check(uv_check_t *check)
 	let_behind(ts, 1);
 	let_ahead(ts);
 	let_behind(ts, UINT_MAX);
+	set_pace(ts);
 }
 
 int
@@ -69,7 +98,9 @@ turns_init(struct turns *ts, uv_loop_t *loop, unsigned budget, const uint64_t *m
 		r = uv_check_init(loop, &ts->check);
 	if (r == 0)
 		r = uv_idle_init(loop, &ts->idle);
-	ts->prepare.data = ts->check.data = ts->idle.data = ts;
+	if (r == 0)
+		r = uv_timer_init(loop, &ts->timer);
+	ts->prepare.data = ts->check.data = ts;
 	TAILQ_INIT(&ts->ahead);
 	TAILQ_INIT(&ts->behind);
 	ts->budget = ts->left = budget;
@@ -84,6 +115,7 @@ turns_close(struct turns *ts)
 	uv_close((uv_handle_t *)&ts->prepare, NULL);
 	uv_close((uv_handle_t *)&ts->check, NULL);
 	uv_close((uv_handle_t *)&ts->idle, NULL);
+	uv_close((uv_handle_t *)&ts->timer, NULL);
 }
 
 bool
@@ -106,7 +138,7 @@ turns_take(struct turns *ts, struct turn *t, bool ahead)
 	t->waits = true;
 	t->ahead = ahead;
 	TAILQ_INSERT_TAIL(line, t, link);
-	uv_idle_start(&ts->idle, on_idle);
+	set_pace(ts);
 	return false;
 }
 
@@ -117,6 +149,5 @@ turns_leave(struct turns *ts, struct turn *t)
 		return;
 	t->waits = false;
 	TAILQ_REMOVE(t->ahead ? &ts->ahead : &ts->behind, t, link);
-	if (TAILQ_EMPTY(&ts->ahead) && TAILQ_EMPTY(&ts->behind))
-		uv_idle_stop(&ts->idle);
+	set_pace(ts);
 }

@@ -29,7 +29,8 @@ TAILQ_HEAD(turn_list, turn);
 struct turns {
 	uv_prepare_t prepare;
 	uv_check_t check;
-	uv_idle_t idle; /* runs while somebody waits: the loop must not sleep then */
+	uv_idle_t idle;   /* runs while somebody waits who may come next */
+	uv_timer_t timer; /* runs while newcomers wait */
 	struct turn_list ahead, behind;
 	unsigned budget, left;
 	struct share share;    /* of those behind */

@@ -127,8 +127,12 @@ newcomers_have_a_share(void **state)
 	assert_false(turns_take(&turns, &turn[3], true));
 	assert_runs("3");
 	assert_runs("");
+	/* Transfers wake the loop, or a timer does: it need not spin. */
+	assert_false(uv_is_active((uv_handle_t *)&turns.idle));
+	assert_true(uv_is_active((uv_handle_t *)&turns.timer));
 	moved += 1000;
 	assert_runs("1");
+	assert_false(uv_is_active((uv_handle_t *)&turns.timer));
 }
 
 /* Nobody waits: the loop may sleep. */
