@@ -28,6 +28,10 @@
 /* Both, when the worker's own time is up: the monitor waits for it no longer than two seconds. */
 #define LAST_LINGER_MS   500
 #define LAST_FAREWELL_MS 1000
+/* A time that is so far off is met to within a part of a second: thousands of sessions that logged
+ * in one after the other are looked at together, and the loop sleeps between. */
+#define FAR_MS   10000
+#define ROUGH_MS 250
 
 static void on_event(uv_poll_t *poll, int status, int events);
 
@@ -302,6 +306,8 @@ set_deadline(struct session *s)
 	if (next == 0)
 		return;
 	uint64_t at = next > now ? next : now + 1;
+	if (at - now >= FAR_MS)
+		at += ROUGH_MS - 1 - (at - 1) % ROUGH_MS;
 	if (s->deadline.at > at)
 		deadlines_set(&s->worker->deadlines, &s->deadline, at);
 }
