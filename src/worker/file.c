@@ -51,22 +51,6 @@ task_classify(struct file *f)
 	return FILE_REMOTE;
 }
 
-/* Brings a window into the page cache; what can't be read shows when it is sent. */
-static ssize_t
-task_warm(struct file *f)
-{
-	const size_t step = 64 * 1024;
-	char *scratch = malloc(step);
-
-	if (!scratch)
-		return -ENOMEM;
-	for (size_t at = 0; at < f->n; at += step)
-		if (pread(f->fd, scratch, step, (off_t)(f->offset + at)) <= 0)
-			break;
-	free(scratch);
-	return 0;
-}
-
 static ssize_t
 task_read(struct file *f)
 {
@@ -159,9 +143,9 @@ task_hash(struct file *f)
 }
 
 static ssize_t (*const tasks[FILE_TASKS])(struct file *) = {
-	[FILE_CLASSIFY] = task_classify, [FILE_WARM] = task_warm,   [FILE_READ] = task_read,
-	[FILE_WRITE] = task_write,       [FILE_CUT] = task_cut,     [FILE_CLOSE] = task_close,
-	[FILE_SYNC] = task_sync,         [FILE_FLUSH] = task_flush, [FILE_HASH] = task_hash,
+	[FILE_CLASSIFY] = task_classify, [FILE_READ] = task_read,   [FILE_WRITE] = task_write,
+	[FILE_CUT] = task_cut,           [FILE_CLOSE] = task_close, [FILE_SYNC] = task_sync,
+	[FILE_FLUSH] = task_flush,       [FILE_HASH] = task_hash,
 };
 
 static struct file *

@@ -24,7 +24,7 @@ enum file_class {
 	FILE_REMOTE,  /* may hang for ever in any call: FUSE, NFS, and all that is not known */
 };
 
-/* Bytes of one block, and how many bytes are read ahead of a download from a cold disk. */
+/* Bytes of one block, and of what is looked at at once for being in memory. */
 #define FILE_BLOCK  (256U * 1024)
 #define FILE_WINDOW (2U * 1024 * 1024)
 /* What is larger and in memory is cut and closed by the pool: freeing a gigabyte of pages takes
@@ -42,7 +42,6 @@ struct file_classes {
 
 enum file_task {
 	FILE_CLASSIFY,
-	FILE_WARM,
 	FILE_READ,
 	FILE_WRITE,
 	FILE_CUT,

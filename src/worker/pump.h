@@ -111,9 +111,9 @@ struct pump {
 	uint64_t end, floor; /* send: the position to end at; it is a failure when the file ends
 				before floor */
 	uint64_t warm;       /* send: the file is in memory up to here */
-	bool by_block;       /* send: not by sendfile */
+	bool by_block;       /* send: not by sendfile, whoever reads */
 	bool reads_aside;    /* send: the pool reads */
-	bool read_ahead;     /* send: the block next holds n_ahead bytes (or the file's end) */
+	bool has_ahead;      /* send: the block next holds n_ahead bytes (or the file's end) */
 	ssize_t n_ahead;
 	unsigned next; /* the block to fill */
 	struct ascii ascii;

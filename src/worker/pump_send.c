@@ -4,9 +4,11 @@
 /*
  * Downloads and listings: a file or a pipe to the data connection.
  *
- * A file goes by sendfile(2), or, where it must be translated or may hang in a read, by blocks.  On
- * a local disk the window that comes next is first brought into memory by the pool, while this one
- * is sent.
+ * A file goes by sendfile(2), or by blocks where it must be translated, or may have to be waited
+ * for.  Those the pool reads: always where a read may hang for ever, and on a local disk from where
+ * the page cache has it no more.  There is another reason to copy then: pages that wait in sockets
+ * can't be reclaimed, and where memory is short those go that were read for others and not sent
+ * yet.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -23,6 +25,9 @@
 #define TEXT_BLOCK (128U * 1024)
 /* Bytes that are taken from a pipe at once. */
 #define PIPE_BLOCK (128U * 1024)
+/* Where so many are at work, the blocks that the pool reads are smaller. */
+#define MANY          64
+#define BLOCK_OF_MANY (64U * 1024)
 
 /* All is sent, but for what TLS has to say at the end. */
 static void
@@ -45,30 +50,22 @@ end_of_file(struct pump *p)
 		complete(p);
 }
 
-/*
- * Sees to it that the file is in memory from p->position on.  Returns for how many bytes it is; 0
- * to wait for the pool.
- */
+/* For how many bytes from p->position on the file is in memory; 0 where it is to be waited for. */
 static size_t
 warm_bytes(struct pump *p)
 {
-	if (p->file->class == FILE_MEMORY)
-		return SIZE_MAX;
-	while (!p->file->busy && p->warm < p->floor && p->warm < p->position + FILE_WINDOW) {
-		uint64_t from = p->warm > p->position ? p->warm : p->position;
-		uint64_t left = p->floor > from ? p->floor - from : 0;
-		size_t n = left < FILE_WINDOW ? (size_t)left : FILE_WINDOW;
-		if (file_is_cold(p->file, from, n)) {
-			file_start(p->file, FILE_WARM, NULL, n, from);
-			break;
-		}
-		p->warm = from + n;
-	}
 	/* Behind the size that the file had at first there is no promise: it is growing, so it is
 	 * in memory. */
-	if (p->position >= p->floor)
+	if (p->file->class == FILE_MEMORY || p->position >= p->floor)
 		return FILE_WINDOW;
-	return p->warm > p->position ? (size_t)(p->warm - p->position) : 0;
+	if (p->warm <= p->position) {
+		uint64_t left = p->floor - p->position;
+		size_t n = left < FILE_WINDOW ? (size_t)left : FILE_WINDOW;
+		if (file_is_cold(p->file, p->position, n))
+			return 0;
+		p->warm = p->position + n;
+	}
+	return (size_t)(p->warm - p->position);
 }
 
 /* What sendfile(2) could not do. */
@@ -151,7 +148,7 @@ send_by_file(struct pump *p)
 		size_t n = to_go < left ? (size_t)to_go : left;
 		size_t warm = warm_bytes(p);
 		if (warm == 0) {
-			pump_wait_socket(p, 0);
+			p->reads_aside = true;
 			return;
 		}
 		n = pump_allowance(p, n < warm ? n : warm);
@@ -172,6 +169,8 @@ block_size(const struct pump *p)
 	uint64_t to_go = p->end - p->position;
 	size_t n = p->plan.ascii ? TEXT_BLOCK : FILE_BLOCK;
 
+	if (p->reads_aside && p->all->running > MANY)
+		n = BLOCK_OF_MANY;
 	return to_go < n ? (size_t)to_go : n;
 }
 
@@ -179,6 +178,7 @@ block_size(const struct pump *p)
 static void
 take_block(struct pump *p, const char *block, size_t n)
 {
+	p->position += n;
 	if (p->plan.ascii) {
 		p->unsent = p->text;
 		p->n_unsent = ascii_encode(&p->ascii, block, n, p->text);
@@ -188,27 +188,54 @@ take_block(struct pump *p, const char *block, size_t n)
 	}
 }
 
-/* Where the next read of the file goes, or NULL: what is translated at once need not stay. */
-static char *
-block_to_fill(struct pump *p)
-{
-	if (p->plan.ascii && !p->reads_aside)
-		return p->all->in;
-	return file_block(p->file, p->next) == 0 ? p->file->block[p->next] : NULL;
-}
-
-/* Reads in the loop, also while the pool warms what comes next. */
-static ssize_t
-read_here(struct pump *p, char *block, size_t n)
+/* Has the pool read the next block.  0 or -ENOMEM. */
+static int
+read_ahead(struct pump *p)
 {
 	struct file *f = p->file;
 
-	if (!f->busy)
-		return file_do(f, FILE_READ, block, n, p->position);
-	ssize_t got = pread(f->fd, block, n, (off_t)p->position);
-	if (got > 0)
-		hash_add(&f->hash, block, (size_t)got);
-	return got < 0 ? -errno : got;
+	if (file_block(f, p->next) < 0)
+		return -ENOMEM;
+	file_start(f, FILE_READ, f->block[p->next], block_size(p), p->position);
+	return 0;
+}
+
+/* As next_of_file(), by the pool: while this block is sent the next one is read. */
+static int
+next_by_pool(struct pump *p)
+{
+	const char *block = p->file->block[p->next];
+	int r;
+
+	if (p->file->busy)
+		return -EAGAIN;
+	if (!p->has_ahead && block_size(p) > 0)
+		return (r = read_ahead(p)) < 0 ? r : -EAGAIN;
+	ssize_t n = block_size(p) > 0 ? p->n_ahead : 0;
+	p->has_ahead = false;
+	if (n <= 0)
+		return (int)n;
+	take_block(p, block, (size_t)n);
+	p->next ^= 1;
+	if (block_size(p) > 0)
+		(void)read_ahead(p);
+	return 1;
+}
+
+/* As next_of_file(), here: it does not wait.  What is translated at once need not stay. */
+static int
+next_here(struct pump *p, size_t n)
+{
+	struct file *f = p->file;
+
+	if (!p->plan.ascii && file_block(f, p->next) < 0)
+		return -ENOMEM;
+	char *block = p->plan.ascii ? p->all->in : f->block[p->next];
+	ssize_t got = file_do(f, FILE_READ, block, n, p->position);
+	if (got <= 0)
+		return (int)got;
+	take_block(p, block, (size_t)got);
+	return 1;
 }
 
 /*
@@ -218,38 +245,15 @@ read_here(struct pump *p, char *block, size_t n)
 static int
 next_of_file(struct pump *p)
 {
-	size_t size = block_size(p);
-	ssize_t n;
-	char *block = block_to_fill(p);
+	size_t size = block_size(p), warm;
 
-	if (!block)
-		return -ENOMEM;
-	if (p->reads_aside) {
-		if (p->file->busy)
-			return -EAGAIN;
-		if (!p->read_ahead && size > 0) {
-			file_start(p->file, FILE_READ, block, size, p->position);
-			return -EAGAIN;
-		}
-		n = size > 0 ? p->n_ahead : 0;
-		p->read_ahead = false;
-	} else {
-		size_t warm = size ? warm_bytes(p) : SIZE_MAX;
-		if (warm == 0)
-			return -EAGAIN;
-		n = read_here(p, block, size < warm ? size : warm);
+	if (!p->reads_aside && size > 0) {
+		warm = warm_bytes(p);
+		if (warm > 0)
+			return next_here(p, size < warm ? size : warm);
+		p->reads_aside = true;
 	}
-	if (n <= 0)
-		return (int)n;
-	p->position += (uint64_t)n;
-	take_block(p, block, (size_t)n);
-	if (!p->reads_aside)
-		return 1;
-	/* While this one is sent the next one is read. */
-	p->next ^= 1;
-	if (block_size(p) > 0 && file_block(p->file, p->next) == 0)
-		file_start(p->file, FILE_READ, p->file->block[p->next], block_size(p), p->position);
-	return 1;
+	return p->reads_aside ? next_by_pool(p) : 0;
 }
 
 /* The same for a pipe.  Its bytes keep their place in p->text until they are sent. */
@@ -334,6 +338,12 @@ send_unsent(struct pump *p, size_t *left)
 	return true;
 }
 
+static bool
+is_by_block(const struct pump *p)
+{
+	return !p->file || p->by_block || p->reads_aside;
+}
+
 static void
 send_by_block(struct pump *p)
 {
@@ -370,7 +380,7 @@ measure(struct pump *p)
 	p->warm = from;
 	/* A digest needs the bytes; one that takes its time is left to the pool with the reads. */
 	p->reads_aside = p->file->class == FILE_REMOTE || p->file->hash.ctx;
-	p->by_block = p->plan.ascii || p->reads_aside || p->file->hash.on;
+	p->by_block = p->plan.ascii || p->file->hash.on;
 }
 
 int
@@ -390,23 +400,17 @@ pump_send_step(struct pump *p)
 	}
 	if (p->file && p->end == 0)
 		measure(p);
-	if (p->file && !p->by_block)
+	if (!is_by_block(p))
 		send_by_file(p);
-	if (!p->ended && (!p->file || p->by_block))
+	if (!p->ended && is_by_block(p))
 		send_by_block(p);
 }
 
 void
 pump_send_task_done(struct pump *p)
 {
-	struct file *f = p->file;
-
-	if (f->task == FILE_WARM) {
-		p->warm = f->offset + f->n;
-	} else if (f->task == FILE_READ) {
-		p->read_ahead = true;
-		p->n_ahead = f->result;
-	}
+	p->has_ahead = true;
+	p->n_ahead = p->file->result;
 	/* When the socket is full the result waits. */
 	if (p->socket_watch.events == 0)
 		pump_send_step(p);

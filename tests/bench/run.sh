@@ -47,7 +47,7 @@ cmake --preset release >/dev/null
 cmake --build --preset release >/dev/null
 script=bench
 case ${1:-} in
-uploads | fairness | scale)
+uploads | fairness | scale | cold)
 	script=$1
 	shift
 	;;

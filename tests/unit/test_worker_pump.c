@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,6 +44,7 @@ struct transfer_seen {
 	struct pump_result result; /* its descriptor is closed already */
 	char digest[HASH_TEXT];
 	bool has_file; /* there was one */
+	bool aside;    /* the pool read, at last */
 	struct pump *pump;
 	/* How much is left of the quota, how much of it is granted at a time, and what is said when
 	 * it is spent. */
@@ -105,6 +107,7 @@ on_ended(void *owner, const struct pump_result *result, const char *digest)
 	seen->result = *result;
 	snprintf(seen->digest, sizeof(seen->digest), "%s", digest);
 	seen->has_file = fd >= 0;
+	seen->aside = seen->pump->reads_aside;
 	/* Nothing is at work on it: who gets it may do with it what he likes. */
 	fd_close(&fd);
 }
@@ -249,6 +252,60 @@ files_are_sent(void **state)
 		assert_int_equal(seen.result.bytes, wires);
 		close(seen.client);
 	}
+	free(want);
+	free(wire);
+	free(got);
+}
+
+/* From here on the page cache has nothing of any file. */
+static off_t cold_from = INT64_MAX;
+
+ssize_t
+preadv2(int fd, const struct iovec *iov, int n, off_t offset, int flags)
+{
+	assert_int_equal(flags, RWF_NOWAIT);
+	if (offset >= cold_from) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return preadv(fd, iov, n, offset);
+}
+
+/* A file of a disk goes from memory as far as it is there, and the rest is read by the pool. */
+static void
+the_pool_reads_what_is_cold(void **state)
+{
+	static const off_t colds[] = {0, 1000000, 2097152, 2800000, INT64_MAX};
+	const size_t n = 3000001;
+	char *want = malloc(n), *wire = malloc(2 * n), *got = malloc(2 * n + 8);
+
+	(void)state;
+	make_text(want, n);
+	for (size_t i = 0; i < sizeof(colds) / sizeof(colds[0]) * 4; i++) {
+		struct ascii st = ASCII_INIT;
+		struct transfer_seen seen;
+		bool ascii = i & 1, fin;
+		int fd = file_of_class(FILE_LOCAL);
+		assert_int_equal(write(fd, want, n), (ssize_t)n);
+		size_t wires = ascii ? ascii_encode(&st, want, n, wire) : n;
+		cold_from = colds[i / 4];
+		/* Where many are at work blocks are smaller. */
+		pumps.running += i & 2 ? 1000 : 0;
+		start(&seen,
+		      (struct transfer_plan){.kind = TRANSFER_SEND_FILE,
+					     .fd = fd,
+					     .ascii = ascii,
+					     .length = UINT64_MAX},
+		      STALL_MS);
+		assert_int_equal(run(&seen, got, 2 * n + 8, &fin), wires);
+		pumps.running -= i & 2 ? 1000 : 0;
+		assert_true(fin);
+		assert_memory_equal(got, ascii ? wire : want, wires);
+		assert_int_equal(seen.result.end, TRANSFER_COMPLETE);
+		assert_int_equal(seen.aside, cold_from < INT64_MAX);
+		close(seen.client);
+	}
+	cold_from = INT64_MAX;
 	free(want);
 	free(wire);
 	free(got);
@@ -879,6 +936,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(files_are_sent),
+		TEST(the_pool_reads_what_is_cold),
 		TEST(files_are_received),
 		TEST(a_cut_comes_first),
 		TEST(much_memory_is_freed_aside),
