@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -40,6 +41,8 @@ go_on(void *arg)
 	struct job *job = arg;
 	struct agent *agent = job->agent;
 
+	/* Room in the pipe wakes this thread: not before the worker has sent what it took. */
+	(void)sched_setscheduler(0, SCHED_BATCH, &(const struct sched_param){0});
 	/* Nobody is there to be told of an error: the pipe ends. */
 	int r = fd_set_nonblocking(job->lister.pipe, false);
 	/*

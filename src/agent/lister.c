@@ -22,6 +22,9 @@
 #include "lister.h"
 
 #define CHUNK_BYTES (64UL * 1024)
+/* The first of a large folder is smaller, and fills a pipe of that size: it leaves while the rest
+ * is made. */
+#define FIRST_BYTES (16UL * 1024)
 
 /* The folder's virtual path with a name behind it, NUL-terminated, in *out. */
 static int
@@ -341,7 +344,7 @@ collect(struct lister *l)
 
 	l->n_rows = l->next_row = l->n_below = 0;
 	buf_reset(&l->names);
-	for (size_t i = 0; r == 0 && i < most; i++) {
+	for (size_t i = 0; r == 0 && i < most && !(l->form == LIST_FACTS && l->is_large); i++) {
 		r = next_name(l, &item);
 		if (r == 0 && is_shown(l, item.name))
 			r = keep_row(l, &item);
@@ -415,13 +418,15 @@ go_on(struct lister *l)
 static int
 produce(struct lister *l)
 {
+	const size_t most = l->is_large && !l->begun ? FIRST_BYTES : CHUNK_BYTES;
 	struct folder_item item;
 	int r = 0;
 
+	l->begun = true;
 	if (l->wants_dots)
 		add_dots(l);
 	l->wants_dots = false;
-	for (size_t i = 0; r == 0 && l->out.len < CHUNK_BYTES && i < LISTER_SORTED_MAX; i++) {
+	for (size_t i = 0; r == 0 && l->out.len < most && i < LISTER_SORTED_MAX; i++) {
 		if (l->next_row < l->n_rows) {
 			const struct lister_row *row = &l->rows[l->next_row++];
 			item.name = (struct slice){l->names.data + row->at, row->len};
@@ -518,6 +523,9 @@ list_folder(struct lister *l, int fd, struct slice path)
 		r = -errno;
 	if (r < 0)
 		return r;
+	l->is_large = l->st.st_size > LISTER_LARGE;
+	if (l->is_large)
+		(void)fcntl(l->pipe, F_SETPIPE_SZ, FIRST_BYTES);
 	return l->flags & LIST_ITSELF ? list_one(l, path) : collect(l);
 }
 

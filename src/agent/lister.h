@@ -26,6 +26,8 @@
 
 #define LISTER_SORTED_MAX  10000
 #define LISTER_SORTED_MLSD 1000
+/* A folder that is itself larger has more names than those, or once had. */
+#define LISTER_LARGE       (512 * 1024)
 #define LISTER_DEPTH_MAX   16
 #define LISTER_WAITING_MAX 16384
 #define LISTER_NAMES_MAX   1000000
@@ -65,6 +67,8 @@ struct lister {
 	struct buf below;     /* the folder's path below the listing's own, empty at first */
 	unsigned depth;
 	struct lister_known known; /* of the last entry in this folder */
+	bool begun;                /* some of it was made */
+	bool is_large;             /* by the size of the folder itself */
 	bool wants_dots;           /* begins with the folder itself and the one above */
 	bool streaming;            /* too many names to sort: rows are written as they come */
 

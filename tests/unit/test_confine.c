@@ -56,7 +56,7 @@ static const struct {
 /* So many calls at most in the filters of those whom a client's bytes and paths reach. */
 static const struct {
 	unsigned role, most;
-} bounds[] = {{WORKER, 45}, {AGENT, 45}, {LEDGER, 60}};
+} bounds[] = {{WORKER, 45}, {AGENT, 46}, {LEDGER, 60}};
 
 static bool
 is_first_of(size_t i, unsigned role)
