@@ -133,5 +133,24 @@ def staple(mode):
         check(b"OCSP Response Status: successful" in done.stdout and b"Cert Status: good" in done.stdout, done.stdout[:600])
 
 
+def cipher(d, **how):
+    with Ftp(d.port, name="localhost") as f:
+        f.auth_tls(certificates.context(verify=False, **how))
+        return f.sock.cipher()[0]
+
+
+@case("V05", "the cipher is the cheapest that the client can, unless it would rather have ChaCha20")
+def ciphers(mode):
+    aes, aes_256, chacha = ("ECDHE-ECDSA-%s" % name for name in ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305"))
+    with Hosts(mode, tls=True) as d, d.steady():
+        check(cipher(d, version="1.3") == "TLS_AES_128_GCM_SHA256")
+        check(cipher(d, version="1.2") == aes)
+        for offered, chosen in (((aes_256, aes, chacha), aes), ((aes_256, chacha), aes_256), ((chacha, aes), chacha)):
+            check(cipher(d, version="1.2", ciphers=":".join(offered)) == chosen, offered)
+    with Hosts(mode, tls=True, conf='tls_ciphers = "TLS_AES_256_GCM_SHA384:%s:%s"' % (aes_256, aes)) as d:
+        check(cipher(d, version="1.3") == "TLS_AES_256_GCM_SHA384")
+        check(cipher(d, version="1.2", ciphers="%s:%s" % (aes, aes_256)) == aes_256)
+
+
 if __name__ == "__main__":
     main()
