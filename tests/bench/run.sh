@@ -3,9 +3,9 @@
 # Copyright (c) 2026 The wharfd authors
 #
 # The benchmarks in full, on a release build: see bench.py and rows.py, uploads.py for what durability and digests cost,
-# fairness.py for what sessions leave each other, and scale.py for thousands of them.  The peers, and what makes XFS, are
-# unpacked from Debian's packages below build/cache/peers, since peers can't be installed beside each other; nothing is
-# installed and no service starts.
+# fairness.py for what sessions leave each other, scale.py for thousands of them, and cold.py for files that are not in
+# memory.  The peers, and what makes XFS, are unpacked from Debian's packages below build/cache/peers, since peers can't be
+# installed beside each other; nothing is installed and no service starts.
 #
 #	tests/bench/run.sh                                          every row against every peer
 #	tests/bench/run.sh --row tls-get,tls-put --peer pure-ftpd   these
@@ -13,6 +13,7 @@
 #	tests/bench/run.sh uploads --row one-8 --disk ext4,xfs      these
 #	tests/bench/run.sh fairness                                 latency and shares
 #	tests/bench/run.sh scale                                    what a session costs where there are 100 to 20,000
+#	tests/bench/run.sh cold                                     downloads from a disk, with little memory
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export LC_ALL=C.UTF-8
