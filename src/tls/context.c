@@ -17,13 +17,6 @@
 
 #include "context.h"
 
-/*
- * OpenSSL's own lists, but what is cheapest comes first: AES with keys of 128 bits, and hashes that
- * processors have instructions for.
- */
-#define CIPHERS "ECDHE+AES128+AESGCM:ALL:!COMPLEMENTOFDEFAULT:!eNULL"
-#define SUITES  "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
-
 enum {
 	SESSION_SECONDS = 7 * 24 * 3600, /* RFC 8446 §4.6.1: the longest */
 	SESSIONS_CACHED = 16384,         /* of TLS 1.2 clients without tickets */
@@ -128,6 +121,53 @@ set_up(SSL_CTX *ctx)
 	SSL_CTX_set_alpn_select_cb(ctx, alpn, NULL);
 }
 
+/* AES with keys of 128 bits, and hashes that processors have instructions for. */
+static bool
+is_cheap(const SSL_CIPHER *c)
+{
+	int exchange = SSL_CIPHER_get_kx_nid(c);
+
+	return SSL_CIPHER_get_cipher_nid(c) == NID_aes_128_gcm &&
+	       (exchange == NID_kx_ecdhe || exchange == NID_kx_any);
+}
+
+/* Adds the names of those of one kind that are cheap, or are not. */
+static void
+add_names(struct buf *out, const STACK_OF(SSL_CIPHER) * all, bool of_tls13, bool cheap)
+{
+	for (int i = 0; i < sk_SSL_CIPHER_num(all); i++) {
+		const SSL_CIPHER *c = sk_SSL_CIPHER_value(all, i);
+		struct slice name = slice_of(SSL_CIPHER_get_name(c));
+
+		if (is_cheap(c) != cheap || slice_starts(name, SLICE("TLS_")) != of_tls13)
+			continue;
+		if (out->len)
+			buf_add_byte(out, ':');
+		buf_add_slice(out, name);
+	}
+}
+
+/* Sets that list; or, where there is none, what is cheap before the rest of what the context has:
+ * OpenSSL's own list, or the system's. */
+static bool
+set_ciphers(SSL_CTX *ctx, const char *list, bool of_tls13)
+{
+	int (*set)(SSL_CTX *, const char *) = of_tls13 ? SSL_CTX_set_ciphersuites
+						       : SSL_CTX_set_cipher_list;
+	struct buf names = BUF_INIT;
+
+	if (!list) {
+		add_names(&names, SSL_CTX_get_ciphers(ctx), of_tls13, true);
+		add_names(&names, SSL_CTX_get_ciphers(ctx), of_tls13, false);
+		if (names.len)
+			buf_add_byte(&names, '\0');
+		list = names.data;
+	}
+	bool done = buf_error(&names) == 0 && (!list || set(ctx, list) == 1);
+	buf_deinit(&names);
+	return done;
+}
+
 SSL_CTX *
 context_new(const struct algorithms *a, const char **wrong)
 {
@@ -137,8 +177,7 @@ context_new(const struct algorithms *a, const char **wrong)
 	if (!ctx)
 		return NULL;
 	set_up(ctx);
-	if (SSL_CTX_set_cipher_list(ctx, a->ciphers ? a->ciphers : CIPHERS) != 1 ||
-	    SSL_CTX_set_ciphersuites(ctx, a->suites ? a->suites : SUITES) != 1)
+	if (!set_ciphers(ctx, a->ciphers, false) || !set_ciphers(ctx, a->suites, true))
 		*wrong = "tls_ciphers";
 	if (a->groups && SSL_CTX_set1_groups_list(ctx, a->groups) != 1)
 		*wrong = "tls_groups";

@@ -123,11 +123,8 @@ pumps_close(struct pumps *ps)
 }
 
 static void
-task_done(struct file *f, void *owner)
+go_on(struct pump *p, struct file *f)
 {
-	struct pump *p = owner;
-
-	REQUIRE(p->magic == PUMP_MAGIC);
 	if (f->task == FILE_CLASSIFY)
 		file_classified(f, uv_now(p->all->loop));
 	if (p->winds_up) {
@@ -139,6 +136,18 @@ task_done(struct file *f, void *owner)
 	} else {
 		pump_send_task_done(p);
 	}
+}
+
+static void
+task_done(struct file *f, void *owner)
+{
+	struct pump *p = owner;
+	struct watcher *watcher = p->all->watcher;
+	uint64_t begin = uv_hrtime();
+
+	REQUIRE(p->magic == PUMP_MAGIC);
+	go_on(p, f);
+	watcher->told += uv_hrtime() - begin;
 }
 
 static void

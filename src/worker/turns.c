@@ -46,7 +46,7 @@ set_pace(struct turns *ts)
 	if (!waits)
 		uv_timer_stop(&ts->timer);
 	else if (!uv_is_active((uv_handle_t *)&ts->timer))
-		uv_timer_start(&ts->timer, on_timer, LOOK_MS, 0);
+		uv_timer_start(&ts->timer, on_timer, LOOK_MS, LOOK_MS);
 }
 
 static void

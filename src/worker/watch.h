@@ -30,7 +30,7 @@ struct watcher {
 	uv_idle_t idle;
 	TAILQ_HEAD(, watch) queue; /* those that have something to tell, in their order */
 	size_t n;
-	uint64_t told; /* how long it has taken to tell them, in all, ns */
+	uint64_t told; /* how long it has taken to tell them in all, and pumps of the pool, ns */
 };
 
 #define WATCH_AGAIN (1 << 8) /* beside UV_READABLE and UV_WRITABLE: the next turn */

@@ -135,6 +135,35 @@ newcomers_have_a_share(void **state)
 	assert_false(uv_is_active((uv_handle_t *)&turns.timer));
 }
 
+static void
+on_alarm(uv_timer_t *timer)
+{
+	uv_stop(timer->loop);
+}
+
+/* Transfers that wanted all of the time end while a newcomer waits, and nothing else happens. */
+static void
+nobody_sleeps_behind_transfers_that_end(void **state)
+{
+	uv_timer_t alarm;
+
+	(void)state;
+	turns_take(&turns, &turn[0], true);
+	assert_runs("");
+	turns.share.beside = turns.share.wanted = true;
+	turns.share.next = moved + 1000;
+	assert_false(turns_take(&turns, &turn[1], false));
+	uv_timer_init(&loop, &alarm);
+	uv_timer_start(&alarm, on_alarm, 5000, 0);
+	uint64_t begin = uv_hrtime();
+	while (!order[0] && uv_is_active((uv_handle_t *)&alarm))
+		uv_run(&loop, UV_RUN_ONCE);
+	assert_true(uv_hrtime() - begin < 2000000000);
+	assert_string_equal(order, "1");
+	uv_close((uv_handle_t *)&alarm, NULL);
+	uv_run(&loop, UV_RUN_NOWAIT);
+}
+
 /* Nobody waits: the loop may sleep. */
 static void
 an_empty_line_costs_nothing(void **state)
@@ -154,9 +183,13 @@ main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 	const struct CMUnitTest tests[] = {
-		TEST(so_many_a_turn),         TEST(those_ahead_come_first),
-		TEST(nobody_waits_for_ever),  TEST(who_leaves_is_not_called),
-		TEST(newcomers_have_a_share), TEST(an_empty_line_costs_nothing),
+		TEST(so_many_a_turn),
+		TEST(those_ahead_come_first),
+		TEST(nobody_waits_for_ever),
+		TEST(who_leaves_is_not_called),
+		TEST(newcomers_have_a_share),
+		TEST(nobody_sleeps_behind_transfers_that_end),
+		TEST(an_empty_line_costs_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
