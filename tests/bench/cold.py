@@ -32,24 +32,33 @@ from servers import wharf
 MIB = 1 << 20
 SESSIONS, ROUNDS_OF_FILES = 8, 3
 FILE, LIMIT, DISK = 128 * MIB, 256 * MIB, 1536 * MIB
-NOOPS = 500
+NOOPS = 1000
 GROUPS = (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max"))
 
 
 class Group:
-    """A control group with little memory."""
+    """A control group with little memory: one of its own, or, where a process is in no more than one, the meter's."""
 
-    def __init__(self, name):
+    def __init__(self, name, meter=None):
+        meters = meter.path if meter else None
+        self.is_own = not meters or not os.path.exists(os.path.join(meters, "memory.max"))
+        if not self.is_own:
+            self._limit(meters, "memory.max")
+            return
         for base, limit in GROUPS:
-            self.path = os.path.join(base, "wharf-cold-%d-%s" % (os.getpid(), name.replace(" ", "-")))
+            path = os.path.join(base, "wharf-cold-%d-%s" % (os.getpid(), name.replace(" ", "-")))
             with contextlib.suppress(OSError):
-                os.mkdir(self.path)
-                with open(os.path.join(self.path, limit), "w") as f:
-                    f.write(str(LIMIT))
+                os.mkdir(path)
+                self._limit(path, limit)
                 return
             with contextlib.suppress(OSError):
-                os.rmdir(self.path)
+                os.rmdir(path)
         raise SystemExit("memory can't be limited here")
+
+    def _limit(self, path, limit):
+        self.path = path
+        with open(os.path.join(path, limit), "w") as f:
+            f.write(str(LIMIT))
 
     def take(self, pid):
         for one in wharf.family(pid):
@@ -61,7 +70,8 @@ class Group:
             with contextlib.suppress(OSError):
                 os.rmdir(self.path)
             return not os.path.exists(self.path)
-        servers.until(gone, 10, "the control group %s is empty" % self.path)
+        if self.is_own:
+            servers.until(gone, 10, "the control group %s is empty" % self.path)
 
 
 class Files:
@@ -122,19 +132,18 @@ def cat(files):
 
 
 def serve(kind, args, files):
-    group = Group(kind.name)
-    try:
-        with started(kind, args.place) as server:
-            place = os.path.join(server.root, "cold")
-            os.mkdir(place)
-            subprocess.run(["mount", "--bind", files.folder, place], check=True)
-            try:
-                group.take(server.pid)
-                return read(server, files)
-            finally:
-                subprocess.run(["umount", "-l", place], check=True)
-    finally:
-        group.end()
+    with contextlib.ExitStack() as stack:
+        # A group can't go before the server has.
+        last = stack.enter_context(contextlib.ExitStack())
+        server = stack.enter_context(started(kind, args.place))
+        group = Group(kind.name, server.meter)
+        last.callback(group.end)
+        place = os.path.join(server.root, "cold")
+        os.mkdir(place)
+        subprocess.run(["mount", "--bind", files.folder, place], check=True)
+        stack.callback(subprocess.run, ["umount", "-l", place], check=True)
+        group.take(server.pid)
+        return read(server, files)
 
 
 def read(server, files):
