@@ -224,37 +224,44 @@ make_text(char *p, size_t n)
 		p[i] = i % 61 == 60 ? '\n' : i % 127 == 5 ? '\r' : (char)('a' + i % 25);
 }
 
+/* A file of that class with those bytes goes out whole, translated or not. */
+static void
+assert_is_sent(struct transfer_seen *seen, enum file_class class, const char *bytes, size_t n,
+	       bool ascii)
+{
+	char *wire = malloc(2 * n + 1), *got = malloc(2 * n + 8);
+	struct ascii st = ASCII_INIT;
+	int fd = file_of_class(class);
+	bool fin;
+
+	assert_int_equal(write(fd, bytes, n), (ssize_t)n);
+	size_t wires = ascii ? ascii_encode(&st, bytes, n, wire) : n;
+	start(seen,
+	      (struct transfer_plan){
+		      .kind = TRANSFER_SEND_FILE, .fd = fd, .ascii = ascii, .length = UINT64_MAX},
+	      STALL_MS);
+	assert_int_equal(run(seen, got, 2 * n + 8, &fin), wires);
+	assert_true(fin);
+	assert_memory_equal(got, ascii ? wire : bytes, wires);
+	assert_int_equal(seen->result.end, TRANSFER_COMPLETE);
+	assert_int_equal(seen->result.bytes, wires);
+	close(seen->client);
+	free(wire);
+	free(got);
+}
+
 static void
 files_are_sent(void **state)
 {
-	char *want = malloc(3000001), *wire = malloc(6000002), *got = malloc(6000010);
+	char *bytes = malloc(3000001);
 
 	(void)state;
-	make_text(want, 3000001);
+	make_text(bytes, 3000001);
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]) * 8; i++) {
-		size_t n = sizes[i / 8];
-		bool ascii = i & 1, fin;
-		struct ascii st = ASCII_INIT;
 		struct transfer_seen seen;
-		int fd = file_of_class(classes[i / 2 % 4]);
-		assert_int_equal(write(fd, want, n), (ssize_t)n);
-		size_t wires = ascii ? ascii_encode(&st, want, n, wire) : n;
-		start(&seen,
-		      (struct transfer_plan){.kind = TRANSFER_SEND_FILE,
-					     .fd = fd,
-					     .ascii = ascii,
-					     .length = UINT64_MAX},
-		      STALL_MS);
-		assert_int_equal(run(&seen, got, 6000010, &fin), wires);
-		assert_true(fin);
-		assert_memory_equal(got, ascii ? wire : want, wires);
-		assert_int_equal(seen.result.end, TRANSFER_COMPLETE);
-		assert_int_equal(seen.result.bytes, wires);
-		close(seen.client);
+		assert_is_sent(&seen, classes[i / 2 % 4], bytes, sizes[i / 8], i & 1);
 	}
-	free(want);
-	free(wire);
-	free(got);
+	free(bytes);
 }
 
 /* From here on the page cache has nothing of any file. */
@@ -276,39 +283,22 @@ static void
 the_pool_reads_what_is_cold(void **state)
 {
 	static const off_t colds[] = {0, 1000000, 2097152, 2800000, INT64_MAX};
-	const size_t n = 3000001;
-	char *want = malloc(n), *wire = malloc(2 * n), *got = malloc(2 * n + 8);
+	char *bytes = malloc(3000001);
 
 	(void)state;
-	make_text(want, n);
+	make_text(bytes, 3000001);
 	for (size_t i = 0; i < sizeof(colds) / sizeof(colds[0]) * 4; i++) {
-		struct ascii st = ASCII_INIT;
 		struct transfer_seen seen;
-		bool ascii = i & 1, fin;
-		int fd = file_of_class(FILE_LOCAL);
-		assert_int_equal(write(fd, want, n), (ssize_t)n);
-		size_t wires = ascii ? ascii_encode(&st, want, n, wire) : n;
-		cold_from = colds[i / 4];
 		/* Where many are at work blocks are smaller. */
-		pumps.running += i & 2 ? 1000 : 0;
-		start(&seen,
-		      (struct transfer_plan){.kind = TRANSFER_SEND_FILE,
-					     .fd = fd,
-					     .ascii = ascii,
-					     .length = UINT64_MAX},
-		      STALL_MS);
-		assert_int_equal(run(&seen, got, 2 * n + 8, &fin), wires);
-		pumps.running -= i & 2 ? 1000 : 0;
-		assert_true(fin);
-		assert_memory_equal(got, ascii ? wire : want, wires);
-		assert_int_equal(seen.result.end, TRANSFER_COMPLETE);
+		unsigned others = i & 2 ? 1000 : 0;
+		cold_from = colds[i / 4];
+		pumps.running += others;
+		assert_is_sent(&seen, FILE_LOCAL, bytes, 3000001, i & 1);
+		pumps.running -= others;
 		assert_int_equal(seen.aside, cold_from < INT64_MAX);
-		close(seen.client);
 	}
 	cold_from = INT64_MAX;
-	free(want);
-	free(wire);
-	free(got);
+	free(bytes);
 }
 
 /* Feeds the pump in pieces of odd sizes; then FIN. */
