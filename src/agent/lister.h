@@ -8,9 +8,9 @@
  *
  * A folder of up to 10,000 names is sorted, by name or by time; a larger one comes in the order of
  * the file system, so that memory stays flat: one block of names and one of lines.  For MLSD, whose
- * clients sort themselves, it is 1,000 names, so that the first of them leave at once.  A recursive
- * listing enters folders up to 16 deep, remembers 16,384 of them at a time, and ends after
- * 1,000,000 names.
+ * clients sort themselves, it is 1,000 names, and none where the folder itself is so large that it
+ * has more, or once had, so that the first of them leave at once.  A recursive listing enters
+ * folders up to 16 deep, remembers 16,384 of them at a time, and ends after 1,000,000 names.
  *
  * Names with CR or LF are left out where a line is a name (NLST, MLSD): a client would take them
  * for two.
