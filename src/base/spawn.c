@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,8 +57,9 @@ fill_environment(char *env[4])
 	env[n] = NULL;
 }
 
+/* What is inherited over execve(2) and is the parent's own: signals, and how it is scheduled. */
 static void
-reset_signals(void)
+reset_inherited(void)
 {
 	const struct sigaction dfl = {.sa_handler = SIG_DFL};
 	sigset_t none;
@@ -66,6 +68,7 @@ reset_signals(void)
 		sigaction(sig, &dfl, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)sched_setscheduler(0, SCHED_OTHER, &(const struct sched_param){0});
 }
 
 /* In the child: the descriptors, then the binary.  Tells through `report` why it could not. */
@@ -82,7 +85,7 @@ exec_role(const char *path, char *const argv[], char *const env[], const int fds
 	    dup2(null, 1) >= 0 && dup2(log, SPAWN_LOG_FD) >= 0 &&
 	    dup2(channel, SPAWN_CHANNEL_FD) >= 0 && dup3(report, 4, O_CLOEXEC) >= 0 &&
 	    fd_close_from(5) == 0 && (null > 1 || fd_set_cloexec(null, false) == 0)) {
-		reset_signals();
+		reset_inherited();
 		execve(path, argv, env);
 		report = 4;
 	}

@@ -63,7 +63,7 @@ def with_pam(d):
     return d
 
 
-@case("P01", "roles: uids, root folders, capabilities, filters", modes=("root",))
+@case("P01", "roles: uids, root folders, capabilities, filters, scheduling", modes=("root",))
 def roles(mode):
     with wharf.Daemon(mode) as d, d.login() as f:
         f.put("x", b"1")
@@ -74,6 +74,7 @@ def roles(mode):
             found.add(role)
             check(status["NoNewPrivs"] == "1", role, "may gain privileges")
             check(status["Seccomp"] == "2", role, "has no filter")
+            check(os.sched_getscheduler(pid) == (os.SCHED_BATCH if role == "wharfd" else os.SCHED_OTHER), role)
             check(status["CapInh"] == NO_CAPS and status["CapAmb"] == NO_CAPS, role)
             root = os.readlink("/proc/%d/root" % pid)
             if role == "wharfd":
