@@ -33,7 +33,7 @@
 #define FAR_MS   10000
 #define ROUGH_MS 250
 
-static void on_event(uv_poll_t *poll, int status, int events);
+static void on_event(void *owner);
 
 static uint64_t
 now_of(const struct session *s)
@@ -48,12 +48,7 @@ control_init(struct session *s)
 
 	if (r < 0)
 		return r;
-	r = uv_poll_init(&s->worker->loop, &s->poll, s->fd);
-	if (r < 0) {
-		deadlines_remove(&s->worker->deadlines, &s->deadline);
-		return r;
-	}
-	s->poll.data = s;
+	watch_init_standing(&s->watch, &s->worker->watcher, s->fd, on_event, s);
 	s->born = s->login_since = s->idle_since = now_of(s);
 	return 0;
 }
@@ -183,37 +178,18 @@ wants_input(const struct session *s)
 }
 
 static void
-set_events(struct session *s, int events)
+on_event(void *owner)
 {
-	if (events == s->events)
-		return;
-	s->events = events;
-	if (events)
-		uv_poll_start(&s->poll, events, on_event);
-	else
-		uv_poll_stop(&s->poll);
-}
+	struct session *s = owner;
+	int told = s->watch.told;
 
-static void
-on_event(uv_poll_t *poll, int status, int events)
-{
-	struct session *s = poll->data;
-
-	REQUIRE(s->magic == SESSION_MAGIC);
-	if (s->closing)
-		return;
-	if (status < 0) {
-		s->events = 0;
+	REQUIRE(s->magic == SESSION_MAGIC && !s->closing);
+	if (told & (UV_WRITABLE | WATCH_BROKEN)) {
 		session_enter(s);
-		s->broken = true;
-		session_settle(s);
-		return;
-	}
-	if (events & UV_WRITABLE) {
-		session_enter(s);
+		s->broken |= (told & WATCH_BROKEN) != 0;
 		session_settle(s);
 	}
-	if (!(events & UV_READABLE) || s->closing)
+	if (!(told & UV_READABLE) || s->closing)
 		return;
 	if (s->fin_sent)
 		discard(s);
@@ -222,7 +198,7 @@ on_event(uv_poll_t *poll, int status, int events)
 	else
 		/* The watch was left on in the hope that it would not be needed: usually an answer
 		 * comes first. */
-		set_events(s, s->events & ~UV_READABLE);
+		(void)watch_wait(&s->watch, s->watch.events & ~UV_READABLE);
 }
 
 /* When the client must have taken some of what is sent to it; 0 when nothing waits. */
@@ -338,8 +314,11 @@ control_update(struct session *s)
 	if (s->fin_sent || wants_input(s))
 		events |= UV_READABLE;
 	else if (!s->input_ended && !control_is_full(s))
-		events |= s->events & UV_READABLE;
-	set_events(s, events);
+		events |= s->watch.events & UV_READABLE;
+	if (watch_wait(&s->watch, events) < 0) {
+		session_close(s);
+		return;
+	}
 	status_pipe_go_on(s, !control_is_full(s));
 	set_deadline(s);
 }

@@ -191,17 +191,6 @@ session_free(struct session *s)
 	free(s);
 }
 
-static void
-on_closed(uv_handle_t *handle)
-{
-	struct session *s = handle->data;
-
-	REQUIRE(s->magic == SESSION_MAGIC);
-	s->poll_closed = true;
-	if (s->ended)
-		session_free(s);
-}
-
 void
 session_close(struct session *s)
 {
@@ -210,7 +199,7 @@ session_close(struct session *s)
 	s->closing = true;
 	/* No line that waits is run any more; a transfer is told how it ended, for the log. */
 	s->ftp.closing = true;
-	uv_close((uv_handle_t *)&s->poll, on_closed);
+	watch_close(&s->watch);
 	fd_close(&s->fd);
 	if (s->proof_until) {
 		s->result.end = TRANSFER_CONTROL_LOST;
@@ -253,7 +242,7 @@ session_on_deadline(struct deadline *d)
 	struct session *s = (struct session *)((char *)d - offsetof(struct session, deadline));
 
 	REQUIRE(s->magic == SESSION_MAGIC);
-	if (s->ended && s->poll_closed)
+	if (s->ended)
 		session_free(s);
 	else if (!s->closing)
 		control_on_deadline(s);
@@ -304,8 +293,7 @@ session_may_end(struct session *s)
 	shared_put(&s->before);
 	buf_deinit(&s->out);
 	/* Not from within what may still look at it. */
-	if (s->poll_closed)
-		deadlines_set(&s->worker->deadlines, &s->deadline, 0);
+	deadlines_set(&s->worker->deadlines, &s->deadline, 0);
 	worker_tell(s->worker, &ended);
 }
 

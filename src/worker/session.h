@@ -56,9 +56,8 @@ struct session {
 	struct sockaddr_storage *passive_address; /* or NULL for the local one */
 
 	int fd;
-	uv_poll_t poll;
+	struct watch watch;
 	struct deadline deadline;
-	int events;
 	struct buf out;
 	uint64_t born, idle_since, out_since, delay_until, linger_until; /* ms; 0: not */
 	uint64_t proof_until; /* ms; an upload has ended, and may yet turn out to be broken */
@@ -72,7 +71,6 @@ struct session {
 	unsigned closing : 1;  /* nobody is there any more, but what ran may still have to end */
 	unsigned told_end : 1; /* ftp_session_end() was called */
 	unsigned ended : 1;    /* nothing of it runs any more */
-	unsigned poll_closed : 1;
 	unsigned anonymous : 1;
 
 	enum due due;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* Short-lived watches; see watch.h. */
+/* Watches of many descriptors; see watch.h. */
 #include <errno.h>
 
 #include <wharf/base/fd.h>
@@ -30,19 +30,41 @@ set_idle(struct watcher *all)
 static void
 enqueue(struct watch *w)
 {
-	if (!w->queued)
-		TAILQ_INSERT_TAIL(&w->watcher->queue, w, link);
-	w->watcher->n += !w->queued;
+	struct watcher *all = w->watcher;
+
+	if (w->queued)
+		return;
 	w->queued = true;
+	if (w->standing) {
+		TAILQ_INSERT_TAIL(&all->standing, w, link);
+	} else {
+		TAILQ_INSERT_TAIL(&all->queue, w, link);
+		all->n++;
+	}
 }
 
 static void
 dequeue(struct watch *w)
 {
-	if (w->queued)
-		TAILQ_REMOVE(&w->watcher->queue, w, link);
-	w->watcher->n -= w->queued;
+	struct watcher *all = w->watcher;
+
+	if (!w->queued)
+		return;
 	w->queued = false;
+	if (w->standing) {
+		TAILQ_REMOVE(&all->standing, w, link);
+	} else {
+		TAILQ_REMOVE(&all->queue, w, link);
+		all->n--;
+	}
+}
+
+/* Where both directions have ended, that is told as whatever was asked for. */
+static int
+told_by(uint32_t events, int asked)
+{
+	return (events & EPOLLIN ? UV_READABLE : 0) | (events & EPOLLOUT ? UV_WRITABLE : 0) |
+	       (events & EPOLLERR ? WATCH_BROKEN : 0) | (events & EPOLLHUP ? asked : 0);
 }
 
 static void
@@ -54,8 +76,16 @@ on_ready(uv_poll_t *poll, int status, int events)
 	(void)status;
 	(void)events;
 	int n = epoll_pwait(all->epoll, batch, WATCH_BATCH, 0, NULL);
-	for (int i = 0; i < n; i++)
-		enqueue(batch[i].data.ptr);
+	for (int i = 0; i < n; i++) {
+		struct watch *w = batch[i].data.ptr;
+		w->told = told_by(batch[i].events, w->events);
+		enqueue(w);
+	}
+	/* Who is told may close others. */
+	for (struct watch *w; (w = TAILQ_FIRST(&all->standing));) {
+		dequeue(w);
+		w->ready(w->owner);
+	}
 }
 
 /* Tells those that were there when it began, as far as the time goes; the others have theirs in the
@@ -93,6 +123,7 @@ watcher_init(struct watcher *all, uv_loop_t *loop)
 		return r;
 	}
 	TAILQ_INIT(&all->queue);
+	TAILQ_INIT(&all->standing);
 	uv_check_init(loop, &all->check);
 	uv_idle_init(loop, &all->idle);
 	all->poll.data = all->check.data = all->idle.data = all;
@@ -122,12 +153,20 @@ watch_init(struct watch *w, struct watcher *all, int fd, void (*ready)(void *own
 	*w = (struct watch){.watcher = all, .fd = fd, .ready = ready, .owner = owner};
 }
 
+void
+watch_init_standing(struct watch *w, struct watcher *all, int fd, void (*ready)(void *owner),
+		    void *owner)
+{
+	watch_init(w, all, fd, ready, owner);
+	w->standing = true;
+}
+
 static int
 control(const struct watch *w, int how, int events)
 {
 	struct epoll_event event = {.data.ptr = (void *)(uintptr_t)w};
 
-	event.events = EPOLLONESHOT | (events & UV_READABLE ? EPOLLIN : 0U) |
+	event.events = (w->standing ? 0U : EPOLLONESHOT) | (events & UV_READABLE ? EPOLLIN : 0U) |
 		       (events & UV_WRITABLE ? EPOLLOUT : 0U);
 	return epoll_ctl(w->watcher->epoll, how, w->fd, &event) < 0 ? -errno : 0;
 }
@@ -154,7 +193,9 @@ watch_wait(struct watch *w, int events)
 
 	if (events == w->events)
 		return 0;
-	switch_off(w);
+	/* What stands and goes on needs no end. */
+	if (!w->standing || events == 0)
+		switch_off(w);
 	if (events == 0)
 		return 0;
 	r = control(w, w->known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, events);

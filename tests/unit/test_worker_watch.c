@@ -25,6 +25,7 @@ struct end {
 	struct end *closes;   /* when it is told */
 	unsigned again, read; /* how often it waits again; whether it reads first */
 	unsigned once_more;   /* how often it asks for the next turn */
+	int what;             /* a standing one was told last */
 };
 
 static uv_loop_t loop;
@@ -247,6 +248,100 @@ follows_another_watch(void **state)
 }
 
 static void
+on_standing(void *owner)
+{
+	struct end *e = owner;
+	char byte;
+
+	e->told++;
+	e->what = e->watch.told;
+	if (e->read && (e->what & UV_READABLE))
+		assert_int_equal(read(e->near, &byte, 1), 1);
+	if (e->closes && e->closes->near >= 0)
+		end_close(e->closes);
+}
+
+static void
+stand(struct end *e, int events)
+{
+	watch_init_standing(&e->watch, &watcher, e->near, on_standing, e);
+	assert_int_equal(watch_wait(&e->watch, events), 0);
+}
+
+static void
+stands_and_says_what_there_is(void **state)
+{
+	(void)state;
+	stand(&end[0], UV_READABLE);
+	turn();
+	assert_int_equal(end[0].told, 0);
+	assert_int_equal(write(end[0].far, "ab", 2), 2);
+	/* Until it is read. */
+	end[0].read = 1;
+	for (unsigned i = 1; i <= 2; i++) {
+		turn();
+		assert_int_equal(end[0].told, i);
+		assert_int_equal(end[0].what, UV_READABLE);
+	}
+	turn();
+	assert_int_equal(end[0].told, 2);
+	assert_int_equal(watch_wait(&end[0].watch, UV_READABLE | UV_WRITABLE), 0);
+	turn();
+	assert_int_equal(end[0].what, UV_WRITABLE);
+	assert_int_equal(watch_wait(&end[0].watch, UV_READABLE), 0);
+	turn();
+	assert_int_equal(end[0].told, 3);
+	assert_int_equal(watch_wait(&end[0].watch, 0), 0);
+	shutdown(end[0].far, SHUT_RDWR);
+	turn();
+	assert_int_equal(end[0].told, 3);
+}
+
+/* Of a dead connection an error is told, or, where that was fetched, what was asked for: whoever
+ * asks for something is never woken for nothing. */
+static void
+stands_until_the_connection_is_dead(void **state)
+{
+	char byte;
+
+	(void)state;
+	stand(&end[0], UV_READABLE);
+	/* What the other end has not read makes its end a reset. */
+	assert_int_equal(write(end[0].near, "a", 1), 1);
+	close(end[0].far);
+	turn();
+	assert_int_equal(end[0].told, 1);
+	assert_true(end[0].what & WATCH_BROKEN);
+	assert_int_equal(read(end[0].near, &byte, 1), -1);
+	assert_int_equal(watch_wait(&end[0].watch, UV_WRITABLE), 0);
+	turn();
+	assert_int_equal(end[0].told, 2);
+	assert_int_equal(end[0].what, UV_WRITABLE);
+}
+
+/* They are told first, and may close each other and whoever was fetched with them. */
+static void
+stands_ahead_of_others(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(write(end[i].far, "a", 1), 1);
+	assert_int_equal(watch_wait(&end[0].watch, UV_READABLE), 0);
+	stand(&end[1], UV_READABLE);
+	end[1].closes = &end[0];
+	turn();
+	assert_int_equal(end[0].told, 0);
+	assert_int_equal(end[1].told, 1);
+	end_close(&end[1]);
+	stand(&end[2], UV_READABLE);
+	stand(&end[3], UV_READABLE);
+	end[2].closes = &end[3];
+	end[3].closes = &end[2];
+	turn();
+	assert_int_equal(end[2].told + end[3].told, 1);
+}
+
+static void
 says_that_it_cannot(void **state)
 {
 	struct watch w;
@@ -270,6 +365,9 @@ main(void)
 		TEST(tells_again_in_the_next_turn),
 		TEST(takes_back_what_it_had_to_tell),
 		TEST(follows_another_watch),
+		TEST(stands_and_says_what_there_is),
+		TEST(stands_until_the_connection_is_dead),
+		TEST(stands_ahead_of_others),
 		TEST(says_that_it_cannot),
 	};
 
