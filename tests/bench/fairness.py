@@ -53,12 +53,6 @@ LATENCIES = [
 ]
 
 
-class Wharfd(servers.Wharfd):
-    """With passive ports for all who are there at once."""
-
-    ports = 400
-
-
 class Sizes:
     def __init__(self, short):
         self.short = short
@@ -279,7 +273,7 @@ def measure_latencies(args, kinds, sizes, large):
                     try:
                         value = latency(server, row, sizes)
                     except Failed as why:
-                        if kind is Wharfd:
+                        if kind is servers.Wharfd:
                             raise
                         print("%s: %s" % (row.name, why), file=sys.stderr)
                         value = None
@@ -293,7 +287,7 @@ def measure_shares(args, sizes, large):
     rows = [row for row in SHARES if row.name in args.row and (row.beside is not hanging or can_hang())]
     if not rows:
         return figures
-    with started(Wharfd, args.place, lambda server: prepare(server, sizes, large)) as server:
+    with started(servers.Wharfd, args.place, lambda server: prepare(server, sizes, large)) as server:
         # Of what hangs the agent is said to be silent.
         server.daemon.expected += ["agent", "file"]
         for _ in range(args.rounds):
@@ -353,7 +347,7 @@ def main():
     args = arguments()
     sizes = Sizes(args.short)
     congestion = servers.own_network()
-    kinds = [Wharfd] + args.peers
+    kinds = [servers.Wharfd] + args.peers
     names = [kind.name for kind in kinds]
     begin = os.getloadavg()[0]
     folder = tempfile.mkdtemp(prefix="wharf-fair-", dir=args.place)

@@ -36,7 +36,6 @@ PORT_RANGE = "/proc/sys/net/ipv4/ip_local_port_range"
 
 class Wharfd(servers.Wharfd):
     sessions, workers = 24000, 4
-    more = 'passive_ports = "61000-65535"'
 
 
 @contextlib.contextmanager

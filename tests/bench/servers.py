@@ -30,6 +30,10 @@ UNPACKED = os.path.join(wharf.SOURCE, "build/cache/peers")
 TICK = os.sysconf("SC_CLK_TCK")
 GROUPS = "/sys/fs/cgroup/cpuacct", "/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup"
 PORTS, SESSIONS = 120, 6000
+# Of passive data connections, for all servers.  Sessions of some peers take the same port at once now and then, and answer
+# 425; and on each port earlier connections wait for their end, which the next bind(2) looks at one by one: a wide range makes
+# both rare.  It is above the ports that the kernel gives to clients.
+LOW, HIGH = 61000, 65535
 CORES = sorted(os.sched_getaffinity(0))
 CONGESTION = "/proc/sys/net/ipv4/tcp_congestion_control"
 CLONE_NEWNET, SIOCSIFFLAGS, IFF_UP_RUNNING = 0x40000000, 0x8914, 0x41
@@ -162,15 +166,15 @@ class Wharfd:
 
     name, user, password = "wharfd", "anonymous", "x"
     forks, lacks = False, ()
-    ports, sessions, workers = PORTS, SESSIONS, 1
+    sessions, workers = SESSIONS, 1
     more = ""  # further lines of its configuration
 
     def __init__(self, place):
         mode = "root" if os.geteuid() == 0 else "user"
         self.daemon = wharf.Daemon(
-            mode, place=place, ports=self.ports, users=[],
-            conf="log_level = info\nworkers = %d\ndurability = rename\nmax_sessions = %d\nmax_sessions_per_address = %d\n%s"
-            % (self.workers, self.sessions, self.sessions, self.more),
+            mode, place=place, users=[],
+            conf="log_level = info\nworkers = %d\ndurability = rename\npassive_ports = \"%d-%d\"\nmax_sessions = %d\n"
+            "max_sessions_per_address = %d\n%s" % (self.workers, LOW, HIGH, self.sessions, self.sessions, self.more),
             blocks='user "anonymous" {\n\trights = {read, write, overwrite, delete, rename, mkdir, list}\n}')
         pem = certificate(self.daemon.folder)
         if os.geteuid() == 0:
@@ -198,9 +202,7 @@ class Peer:
     package = binary = None
     forks = True  # a process or more a session
     lacks = ()  # commands that it does not know
-    # Sessions of a peer take the same passive port at once now and then, and answer 425: a wide range makes that rare.
-    # It is above the ports that the kernel gives to clients.
-    low, high = 61000, 65535
+    low, high = LOW, HIGH
 
     def __init__(self, place, root=None):
         self.folder = tempfile.mkdtemp(prefix="wharf-%s-" % self.name.replace(" ", "-"), dir=place)

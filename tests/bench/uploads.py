@@ -122,8 +122,8 @@ class Wharfd:
                 self.places.append(Place(name, disk, user.uid, user.name, user.password))
                 users.append(user)
                 blocks.append('user "%s" {\n\tdurability = %s\n\tdigest = %s\n}' % (user.name, durability, digest))
-        self.daemon = wharf.Daemon("root", place=folder, ports=servers.PORTS, users=users,
-                                   conf="log_level = info\nworkers = 2", blocks="\n".join(blocks))
+        self.daemon = wharf.Daemon("root", place=folder, users=users, blocks="\n".join(blocks),
+                                   conf='log_level = info\nworkers = 2\npassive_ports = "%d-%d"' % (servers.LOW, servers.HIGH))
         self.port = self.daemon.port
 
     def start(self):
