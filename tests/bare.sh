@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 The wharfd authors
 #
-# Tries both commands of README.md where nothing is installed: a tree made by debootstrap, entered by chroot, with a clean
+# Tries the commands of README.md where nothing is installed: a tree made by debootstrap, entered by chroot, with a clean
 # clone of this repository in it.  Needs root and debootstrap; the tree is kept as a tar in build/cache for the next time.
 #
 #	tests/bare.sh quickstart        runs etc/quickstart.sh, and pastes the lines that it prints
 #	tests/bare.sh tests [PRESET]    runs tests/run.sh
+#	tests/bare.sh bench [ARGS]      runs tests/bench/run.sh
 #	tests/bare.sh ordinary          runs it as an ordinary user, when root has installed the packages
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -106,8 +107,12 @@ ordinary)
 tests)
 	inside bash -c "cd /srv/wharfd && bash tests/run.sh ${2:-}" </dev/null
 	;;
+bench)
+	shift
+	inside bash -c 'cd /srv/wharfd && exec bash tests/bench/run.sh "$@"' bench "$@" </dev/null
+	;;
 *)
-	sed -n '5,12p' "$OLDPWD/$0"
+	sed -n '5,13p' "$OLDPWD/$0"
 	exit 64
 	;;
 esac

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 The wharfd authors
 #
-# The benchmarks in full, on a release build: see bench.py and rows.py, uploads.py for what durability and digests cost,
-# fairness.py for what sessions leave each other, scale.py for thousands of them, and cold.py for files that are not in
-# memory.  The peers, and what makes XFS, are unpacked from Debian's packages below build/cache/peers, since peers can't be
-# installed beside each other; nothing is installed and no service starts.
+# The benchmarks in full: installs what the build and the tests need, makes a release build, and measures.  See bench.py and
+# rows.py, uploads.py for what durability and digests cost, fairness.py for what sessions leave each other, scale.py for
+# thousands of them, and cold.py for files that are not in memory.  The peers, and what makes XFS, are unpacked from Debian's
+# packages below build/cache/peers, since peers can't be installed beside each other; no service of theirs starts.
 #
 #	tests/bench/run.sh                                          every row against every peer
 #	tests/bench/run.sh --row tls-get,tls-put --peer pure-ftpd   these
@@ -16,14 +16,12 @@
 #	tests/bench/run.sh cold                                     downloads from a disk, with little memory
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-export LC_ALL=C.UTF-8
+export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
 PEERS=(vsftpd libwrap0 proftpd-core proftpd-mod-crypto libhashkit2 libhiredis0.14 libmemcached11 libmemcachedutil2
 	libpcre2-posix3 pure-ftpd pure-ftpd-common libsodium23 python3-pyftpdlib python3-openssl
 	python3-cryptography python3-cffi-backend xfsprogs libinih1 liburcu8)
 
-as_root() {
-	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
-}
+. tests/lib/install.sh
 
 download() {
 	apt-get download -qq "${PEERS[@]}" 2>/dev/null
@@ -43,6 +41,7 @@ unpack_peers() {
 	echo "${PEERS[*]}" >$folder/done
 }
 
+install_packages
 unpack_peers
 cmake --preset release >/dev/null
 cmake --build --preset release >/dev/null
