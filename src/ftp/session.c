@@ -318,6 +318,7 @@ enqueue(struct ftp_session *s, enum line_result kind, struct slice line)
 	struct queued head = {kind, (uint32_t)line.n};
 
 	buf_consume(&s->queue, s->queue_at);
+	s->aside_at -= s->aside_at < s->queue_at ? s->aside_at : s->queue_at;
 	s->queue_at = 0;
 	if (buf_reserve_secret(&s->queue, sizeof(head) + line.n) < 0)
 		return;
@@ -325,11 +326,20 @@ enqueue(struct ftp_session *s, enum line_result kind, struct slice line)
 	buf_add_slice(&s->queue, line);
 }
 
-/* Answers lines of the queue that need not wait for the transfer that runs now. */
+/*
+ * Answers lines of the queue that need not wait for the transfer that runs now.  Each is looked at
+ * once, as long as the session waits for the same, lest a long queue be gone through for each byte
+ * that comes; but what had to wait for room is looked at again.
+ */
 static void
 run_queue_aside(struct ftp_session *s)
 {
-	for (size_t at = s->queue_at; at < s->queue.len && s->waits != WAIT_NONE;) {
+	size_t at = s->aside_waits == s->waits ? s->aside_at : 0;
+
+	s->aside_waits = s->waits;
+	if (at < s->queue_at)
+		at = s->queue_at;
+	while (at < s->queue.len && s->waits != WAIT_NONE) {
 		struct queued head;
 		memcpy(&head, s->queue.data + at, sizeof(head));
 		struct slice line = {s->queue.data + at + sizeof(head), head.n};
@@ -340,6 +350,8 @@ run_queue_aside(struct ftp_session *s)
 		}
 		at += sizeof(head) + head.n;
 	}
+	if (!s->world->is_full(s))
+		s->aside_at = at;
 }
 
 /* Whether the next line of the queue may run. */
@@ -354,6 +366,8 @@ may_go_on(struct ftp_session *s)
 static void
 run_queue(struct ftp_session *s)
 {
+	if (s->waits == WAIT_NONE)
+		s->aside_at = 0;
 	while (may_go_on(s)) {
 		struct queued head;
 		memcpy(&head, s->queue.data + s->queue_at, sizeof(head));
@@ -375,7 +389,7 @@ session_go_on(struct ftp_session *s)
 	if ((s->waits != WAIT_NONE || s->queue_at < s->queue.len) && !s->closing)
 		return;
 	buf_wipe(&s->queue);
-	s->queue_at = 0;
+	s->queue_at = s->aside_at = 0;
 	if (s->input_ended && !s->closing) {
 		s->closing = true;
 		s->world->hang_up(s, true);

@@ -423,6 +423,12 @@ tls_unsent(const struct tls *t)
 	return transport_unsent(&t->transport) + t->ending;
 }
 
+bool
+tls_wants_room(const struct tls *t)
+{
+	return SSL_want_write(t->ssl);
+}
+
 void
 tls_ticket(struct tls *t)
 {

@@ -33,7 +33,7 @@ take_socket(struct transport *t, char *to, size_t n)
 		return 0;
 	t->may_receive = false;
 	do
-		r = recv(t->fd, to, n, 0);
+		r = recv(t->fd, to, n, MSG_DONTWAIT);
 	while (r < 0 && errno == EINTR);
 	t->ended = r == 0;
 	t->is_drained = r < 0 || (size_t)r < n;
@@ -171,7 +171,7 @@ int
 transport_flush(struct transport *t)
 {
 	size_t n = transport_unsent(t);
-	int flags = MSG_NOSIGNAL | (t->with_fin ? MSG_MORE : 0);
+	int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (t->with_fin ? MSG_MORE : 0);
 	ssize_t r;
 
 	if (n == 0)

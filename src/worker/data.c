@@ -236,7 +236,9 @@ step(struct data *d)
 static bool
 watch_hello(struct data *d)
 {
-	return watch_wait(&d->connect_watch, UV_READABLE) == 0;
+	bool wants_room = tls_wants_room(d->tls);
+
+	return watch_wait(&d->connect_watch, UV_READABLE | (wants_room ? UV_WRITABLE : 0)) == 0;
 }
 
 static void

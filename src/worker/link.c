@@ -55,8 +55,13 @@ send_waiting(struct link *l)
 		int r = wire_send_encoded(&l->wire, datagram, head.fd);
 		if (r == -EAGAIN)
 			return;
-		if (r < 0)
+		if (r == -EPIPE || r == -ECONNRESET)
 			break; /* reading will tell that the peer is gone */
+		if (r < 0) {
+			/* What waits can't be left out. */
+			l->calls->ended(l, r);
+			return;
+		}
 		fd_close(&head.fd);
 		buf_consume(&l->unsent, sizeof(head) + head.n);
 	}

@@ -42,6 +42,13 @@ struct pool {
 };
 
 static void
+jobs_init(struct jobs *l)
+{
+	l->first = NULL;
+	l->last = &l->first;
+}
+
+static void
 jobs_push(struct jobs *l, struct pool_job *job)
 {
 	job->next = NULL;
@@ -149,15 +156,19 @@ start_thread(struct pool *p)
 	return -r;
 }
 
+/* Those that have ended by now: what these begin may end before the last is told, and the loop has
+ * others to look after. */
 static void
 do_ended(struct pool *p)
 {
-	for (;;) {
-		pthread_mutex_lock(&p->lock);
-		struct pool_job *job = jobs_pop(&p->ended);
-		pthread_mutex_unlock(&p->lock);
-		if (!job)
-			return;
+	struct pool_job *job;
+
+	pthread_mutex_lock(&p->lock);
+	struct pool_job *next = p->ended.first;
+	jobs_init(&p->ended);
+	pthread_mutex_unlock(&p->lock);
+	while ((job = next)) {
+		next = job->next;
 		p->pending--;
 		job->done(job);
 	}
@@ -195,8 +206,8 @@ pool_new(uv_loop_t *loop, unsigned max_threads)
 	p->wake.data = p;
 	uv_poll_start(&p->wake, UV_READABLE, on_wake);
 	p->max = max_threads;
-	p->waiting.last = &p->waiting.first;
-	p->ended.last = &p->ended.first;
+	jobs_init(&p->waiting);
+	jobs_init(&p->ended);
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -405,14 +405,20 @@ pump_end_by_socket(struct pump *p, int error)
 	pump_end(p, error == -ETIMEDOUT ? TRANSFER_STALLED : TRANSFER_RESET, 0);
 }
 
-/* The end of a whole file: FIN, and then the client's. */
+/* The end of a whole file: FIN, and then the client's.  Until then nothing but the socket is kept:
+ * there may be many of these, and the session goes on without them. */
 static void
 linger(struct pump *p)
 {
 	shutdown(p->socket, SHUT_WR);
 	p->lingers = true;
 	file_free(&p->file, NULL, 0, 0);
-	pump_wait_pipe(p, false);
+	watch_close(&p->pipe_watch);
+	fd_close(&p->plan.fd);
+	tls_free(p->tls);
+	p->tls = NULL;
+	free(p->text);
+	p->text = NULL;
 	uv_timer_start(&p->timer, on_timer, LINGER_MS, 0);
 	if (watch_wait(&p->socket_watch, UV_READABLE) < 0)
 		close_all(p);

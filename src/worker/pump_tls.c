@@ -46,7 +46,8 @@ pump_tls_step(struct pump *p)
 		/* An answer acknowledges, too. */
 		if (!answers)
 			fd_acknowledge(p->socket);
-		pump_wait_socket(p, UV_READABLE | (sent == TLS_AGAIN ? UV_WRITABLE : 0));
+		bool wants_room = sent == TLS_AGAIN || tls_wants_room(p->tls);
+		pump_wait_socket(p, UV_READABLE | (wants_room ? UV_WRITABLE : 0));
 	} else {
 		pump_end(p, r == TLS_RESET ? TRANSFER_RESET : TRANSFER_TLS_FAILED, 0);
 	}

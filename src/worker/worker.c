@@ -329,9 +329,11 @@ on_ended(struct link *l, int reason)
 
 	if (reason == -EPROTO)
 		LOG(ERROR, "the monitor broke the rules");
+	else if (reason != -EPIPE)
+		LOG(ERROR, "the monitor can't be told", LOG_ERRNO(reason));
 	w->monitor_lost = true;
 	link_close(l);
-	stop(w, reason == -EPROTO);
+	stop(w, reason != -EPIPE);
 }
 
 static void

@@ -744,6 +744,30 @@ test_half_close(void **state)
 
 /* Replies that nobody reads: commands wait, and so does the end of input; then all are answered, in
  * order, and none twice. */
+/* Lines that wait for a transfer are not gone through for each byte that comes behind them; but for
+ * what they need not wait for they are, when the next transfer runs. */
+static void
+test_long_queue(void **state)
+{
+	enum { LINES = 2000 };
+	struct world w;
+
+	(void)state;
+	world_init(&w, SETUP{PLAIN});
+	world_run(&w, SCRIPT{LOGIN, "> PASV", "< 227 *", "! hold", "> RETR file", "! connect",
+			     "< 150 *", NULL});
+	for (unsigned i = 0; i < LINES; i++)
+		assert_int_equal(ftp_session_input(&w.s, "SYST x\r\n", 8), 0);
+	size_t before = w.looks;
+	for (unsigned i = 0; i < LINES; i++)
+		assert_int_equal(ftp_session_input(&w.s, "N", 1), 0);
+	assert_in_range(w.looks - before, 0, 4 * LINES);
+	/* Nor is one that can be answered behind them overlooked. */
+	world_run(&w, SCRIPT{"+ \r\nSTAT\r\n", "< 211-*", "<  From*", "<  Logged*", "<  Control*",
+			     "<  TYPE*", "<  RETR: 42*", "< 211 End", NULL});
+	world_deinit(&w);
+}
+
 static void
 test_full(void **state)
 {
@@ -784,6 +808,7 @@ main(void)
 		cmocka_unit_test(test_feat),       cmocka_unit_test(test_segments),
 		cmocka_unit_test(test_bad_lines),  cmocka_unit_test(test_delay),
 		cmocka_unit_test(test_half_close), cmocka_unit_test(test_full),
+		cmocka_unit_test(test_long_queue),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -93,6 +93,53 @@ hanging_jobs_hold_up_nobody(void **state)
 	end(&loop, pool);
 }
 
+/* A job that begins the next one when it is done, and by then that has ended, too. */
+struct chain {
+	struct pool_job job;
+	struct pool *pool;
+	atomic_int worked;
+	int done;
+};
+
+static void
+work_on(struct pool_job *job)
+{
+	atomic_fetch_add(&((struct chain *)job)->worked, 1);
+}
+
+static void
+begin_next(struct pool_job *job)
+{
+	struct chain *c = (struct chain *)job;
+
+	if (++c->done == 10)
+		return;
+	pool_run(c->pool, &c->job);
+	while (atomic_load(&c->worked) <= c->done)
+		usleep(100);
+	/* It is told to have ended a moment later. */
+	usleep(10000);
+}
+
+/* Others on the loop have their turn between. */
+static void
+jobs_that_beget_jobs_leave_the_loop(void **state)
+{
+	struct chain c = {.job = {work_on, begin_next, NULL}};
+	uv_loop_t loop;
+
+	(void)state;
+	uv_loop_init(&loop);
+	c.pool = pool_new(&loop, 2);
+	pool_run(c.pool, &c.job);
+	while (c.done < 10) {
+		int before = c.done;
+		uv_run(&loop, UV_RUN_ONCE);
+		assert_in_range(c.done - before, 0, 2);
+	}
+	end(&loop, c.pool);
+}
+
 static void
 the_bound_holds(void **state)
 {
@@ -165,6 +212,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hanging_jobs_hold_up_nobody),
+		cmocka_unit_test(jobs_that_beget_jobs_leave_the_loop),
 		cmocka_unit_test(the_bound_holds),
 		cmocka_unit_test(its_end_does_what_is_left),
 		cmocka_unit_test(its_end_does_not_wait_for_ever),

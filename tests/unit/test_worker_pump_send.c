@@ -3,6 +3,7 @@
 
 /* Downloads by the pump: all that is there, in memory or not, and nothing that is not. */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -94,6 +95,31 @@ the_pool_reads_what_is_cold(void **state)
 	free(bytes);
 }
 
+/* While the client's FIN is awaited there is no use for the pipe of a listing any more. */
+static void
+who_lingers_keeps_the_socket_alone(void **state)
+{
+	struct transfer_seen seen;
+	char got[8];
+	int pipes[2];
+	bool fin;
+
+	(void)state;
+	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(write(pipes[1], "abc", 3), 3);
+	close(pipes[1]);
+	start(&seen,
+	      (struct transfer_plan){
+		      .kind = TRANSFER_SEND_PIPE, .fd = pipes[0], .length = UINT64_MAX},
+	      STALL_MS);
+	assert_int_equal(run(&seen, got, sizeof(got), &fin), 3);
+	assert_int_equal(seen.result.end, TRANSFER_COMPLETE);
+	assert_true(fin);
+	assert_false(LIST_EMPTY(&pumps.all));
+	assert_int_equal(fcntl(pipes[0], F_GETFD), -1);
+	close(seen.client);
+}
+
 static void
 a_file_that_shrinks_is_told(void **state)
 {
@@ -161,6 +187,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		PUMP_TEST(files_are_sent),
 		PUMP_TEST(the_pool_reads_what_is_cold),
+		PUMP_TEST(who_lingers_keeps_the_socket_alone),
 		PUMP_TEST(a_file_that_shrinks_is_told),
 		PUMP_TEST(nobody_starves),
 	};

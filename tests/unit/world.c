@@ -46,8 +46,9 @@ w_reply(struct ftp_session *s, struct slice bytes)
 static bool
 w_is_full(struct ftp_session *s)
 {
-	const struct world *w = world_of(s);
+	struct world *w = world_of(s);
 
+	w->looks++;
 	return w->room && w->out.len >= w->room;
 }
 

@@ -51,7 +51,8 @@ struct world {
 	struct job_plan job_plan;
 	unsigned tickets, logouts, descriptors;
 	uint64_t delayed, clock;
-	size_t room; /* bytes of replies from which on it is full; 0: never */
+	size_t room;  /* bytes of replies from which on it is full; 0: never */
+	size_t looks; /* how often that was asked */
 	bool pending, connect, transfer, job, pipe, reserving, asking_quota;
 	bool delay, login, certified, right, known;
 	bool stopped, held, held_all;

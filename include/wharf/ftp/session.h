@@ -287,7 +287,8 @@ struct ftp_session {
 	struct line_reader lines;
 	struct buf queue; /* lines that wait, each with its kind and length before it */
 	size_t queue_at;  /* where in the queue the next one is */
-	enum session_wait waits;
+	size_t aside_at;  /* where those are that were not looked at while it waits for this */
+	enum session_wait waits, aside_waits;
 	bool closing;     /* no more lines are answered */
 	bool input_ended; /* the client closed its end */
 
