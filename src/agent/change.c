@@ -17,6 +17,7 @@
 #include <wharf/ftp/number.h>
 #include <wharf/sandbox/jail.h>
 
+#include "admit.h"
 #include "digest.h"
 #include "folder.h"
 #include "hold.h"
@@ -118,6 +119,20 @@ is_bare(const struct place *p)
 	return r == FOLDER_END;
 }
 
+/* One that is empty, and not on the way to where files are held: what came in its place would be.
+ */
+static int
+remove_folder(struct agent *agent, const struct place *p)
+{
+	int hold = hold_take(agent);
+	int r = retain_check_new(agent, p->folder, p->name, false);
+
+	if (r == 0 && unlinkat(p->folder, p->name, AT_REMOVEDIR) < 0)
+		r = -errno;
+	hold_release(agent, &hold);
+	return r;
+}
+
 int
 do_rmdir(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
 {
@@ -129,7 +144,7 @@ do_rmdir(struct agent *agent, const struct message *in, struct message *out, str
 	if (r < 0)
 		return r;
 	if (!in->f_rmdir.recursive)
-		r = unlinkat(p.folder, p.name, AT_REMOVEDIR) < 0 ? -errno : 0;
+		r = remove_folder(agent, &p);
 	/* What he is not shown must not keep him from it. */
 	if (in->f_rmdir.recursive || (r == -ENOTEMPTY && is_bare(&p)))
 		r = remove_tree(agent, p.folder, p.name, &change);
@@ -235,6 +250,8 @@ rename_place(struct agent *agent, const struct place *from, const struct place *
 	int r = retain_check_name(agent, from->folder, from->name, &st);
 	if (r == 0)
 		r = retain_check_new(agent, to->folder, to->name, S_ISLNK(st.st_mode));
+	if (r == 0)
+		r = admit(agent, from->folder, from->name, &st, to->folder);
 	if (r == 0)
 		r = rename_to_free(from, to);
 	if (r != -EEXIST || !replace)

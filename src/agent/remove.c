@@ -228,10 +228,11 @@ remove_tree(struct agent *agent, int parent, const char *name, struct change *ch
 	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	w.dev = st.st_dev;
-	int fd = open_folder(&w, parent, name);
+	int r = retain_check_new(agent, parent, name, false);
+	int fd = r < 0 ? r : open_folder(&w, parent, name);
 	if (fd < 0)
 		return fd;
-	int r = folder_init(&w.folder, fd);
+	r = folder_init(&w.folder, fd);
 	if (r == 0)
 		r = w.top = open_folder(&w, fd, ".");
 	/* Rather nothing than a half, where something must stay. */

@@ -557,6 +557,7 @@ holds_versions_too(void **state)
 	make_file("a", "1", OLD);
 	make_file("b", "2", OLD);
 	assert_int_equal(rename_error("/a", "/held/f"), 0);
+	make_file("held/f", "1", OLD);
 	assert_int_equal(symlinkat("held", jail, "look"), 0);
 	assert_int_equal(renameat(jail, "held", jail, "away"), 0);
 	assert_int_equal(mkdirat(jail, "x", 0755), 0);
@@ -761,6 +762,13 @@ wins_races(void **state)
 		race(&owner);
 		assert_int_equal(pthread_join(thread, NULL), 0);
 		wire_deinit(&thief.worker);
+		if (owner.error == EPERM) {
+			/* What came before is held as well. */
+			assert_int_equal(thief.request.id, MSG_F_RENAME);
+			assert_int_equal(thief.error, 0);
+			assert_true(reads("held/file", "old"));
+			continue;
+		}
 		if (owner.error) {
 			/* Who comes too late finds the folder gone. */
 			assert_int_equal(owner.error, ENOENT);
@@ -834,11 +842,13 @@ seals_what_is_completed(void **state)
 	assert_int_equal(end(&two), EPERM);
 	assert_true(reads("held/file", "whole"));
 	assert_int_equal(unlink_error("/held/file"), EPERM);
-	/* A part that was made old where nothing is held. */
+	/* A part that was made old where nothing is held, and comes in when nobody writes it. */
 	assert_int_equal(begin(&one, "/free/file"), 0);
 	assert_int_equal(utime_error("/free/file"), 0);
+	assert_int_equal(rename_error("/free", "/held/moved"), EBUSY);
+	fd_close(&one.fd);
 	assert_int_equal(rename_error("/free", "/held/moved"), 0);
-	snprintf(one.path, sizeof(one.path), "/held/moved/file");
+	assert_int_equal(begin(&one, "/held/moved/file"), 0);
 	assert_int_equal(end(&one), 0);
 	assert_int_equal(fstatat(jail, "held/moved/file", &st, 0), 0);
 	assert_true(st.st_mtime > DAY);
@@ -850,6 +860,92 @@ seals_what_is_completed(void **state)
 	make_link("../gone", "held/sub");
 	assert_int_equal(end(&one), EPERM);
 	assert_false(is_there("gone/file"));
+}
+
+static time_t
+time_of(const char *path)
+{
+	struct stat st = {0};
+
+	assert_int_equal(fstatat(jail, path, &st, 0), 0);
+	return st.st_mtime;
+}
+
+/* What is renamed to where files are held is held from then on, whatever time a client has given
+ * it, and with all that is in a folder; what has been held by the same rule keeps its time. */
+static void
+renews_what_comes_in(void **state)
+{
+	(void)state;
+	make_folder("held");
+	make_folder("brief");
+	make_folder("free");
+	make_folder("free/sub");
+	make_file("free/file", "one", OLD);
+	make_file("free/sub/file", "two", OLD);
+	make_file("brief/file", "three", OLD);
+	make_file("held/expired", "four", OLD);
+	retain("/held = 30d", "/brief = 1d");
+	assert_int_equal(utime_error("/free/file"), 0);
+	assert_int_equal(rename_error("/free/file", "/free/other"), 0);
+	assert_int_equal(time_of("free/other"), 1);
+	assert_int_equal(rename_error("/free/other", "/held/file"), 0);
+	assert_true(time_of("held/file") > DAY);
+	assert_int_equal(unlink_error("/held/file"), EPERM);
+	assert_int_equal(utime_error("/free/sub/file"), 0);
+	assert_int_equal(rename_error("/free", "/held/folder"), 0);
+	assert_int_equal(unlink_error("/held/folder/sub/file"), EPERM);
+	assert_int_equal(remove_error("/held/folder"), EPERM);
+	assert_int_equal(rename_error("/brief/file", "/held/three"), 0);
+	assert_int_equal(unlink_error("/held/three"), EPERM);
+	const time_t expired = time_of("held/expired");
+	assert_int_equal(rename_error("/held/expired", "/held/again"), 0);
+	assert_int_equal(time_of("held/again"), expired);
+	assert_int_equal(unlink_error("/held/again"), 0);
+}
+
+/* Who writes a file in place has it open, and would go on when it is held. */
+static void
+admits_nobody_who_writes(void **state)
+{
+	static const char *const ways[] = {"/free/file", "/link"};
+
+	(void)state;
+	make_folder("held");
+	make_folder("free");
+	make_link("free/file", "link");
+	make_file("free/file", "whole", OLD);
+	retain("/held = 30d", NULL);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(open_error(ways[i], OPEN_WRITE), 0);
+		int fd = c.answer.fd;
+		c.answer.fd = -1;
+		assert_int_equal(rename_error("/free/file", "/held/file"), EBUSY);
+		assert_int_equal(rename_error("/free", "/held/free"), EBUSY);
+		/* Elsewhere it may go. */
+		assert_int_equal(rename_error("/free", "/other"), 0);
+		assert_int_equal(rename_error("/other", "/free"), 0);
+		fd_close(&fd);
+	}
+	assert_int_equal(rename_error("/free/file", "/held/file"), 0);
+	assert_int_equal(open_error("/link", OPEN_WRITE), ENOENT);
+	make_link("../held/file", "free/file");
+	assert_int_equal(open_error("/link", OPEN_WRITE), EPERM);
+}
+
+static void
+lets_no_folder_of_a_rule_go(void **state)
+{
+	(void)state;
+	make_folder("top");
+	make_folder("top/held");
+	make_folder("top/held/sub");
+	retain("/top/held = 30d", NULL);
+	assert_int_equal(ASK(&c, F_RMDIR, f_rmdir, 0, SLICE("/top/held/sub"))->r_done.error, 0);
+	assert_int_equal(ASK(&c, F_RMDIR, f_rmdir, 0, SLICE("/top/held"))->r_done.error, EPERM);
+	assert_int_equal(remove_error("/top/held"), EPERM);
+	assert_int_equal(remove_error("/top"), EPERM);
+	assert_true(is_there("top/held"));
 }
 
 /* One who has the password, and tries all that there is until he is told to stop. */
@@ -935,13 +1031,23 @@ run_keeping(const struct client_identity *identity)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(holds_what_is_completed),  TEST(counts_from_the_files_time),
-		TEST(knows_whose_folder_it_is), TEST(lets_no_link_lead_round),
-		TEST(counts_as_find_does),      TEST(counts_many_links),
-		TEST(tells_what_it_changes),    TEST(keeps_versions),
-		TEST(holds_versions_too),       TEST(removes_what_seems_empty),
-		TEST(sweeps_old_parts),         TEST(wins_races),
-		TEST(seals_what_is_completed),  TEST(loses_no_upload_to_a_thief),
+		TEST(holds_what_is_completed),
+		TEST(counts_from_the_files_time),
+		TEST(knows_whose_folder_it_is),
+		TEST(lets_no_link_lead_round),
+		TEST(counts_as_find_does),
+		TEST(counts_many_links),
+		TEST(tells_what_it_changes),
+		TEST(keeps_versions),
+		TEST(holds_versions_too),
+		TEST(removes_what_seems_empty),
+		TEST(sweeps_old_parts),
+		TEST(wins_races),
+		TEST(seals_what_is_completed),
+		TEST(loses_no_upload_to_a_thief),
+		TEST(renews_what_comes_in),
+		TEST(admits_nobody_who_writes),
+		TEST(lets_no_folder_of_a_rule_go),
 	};
 
 	who = *identity;
