@@ -87,7 +87,8 @@ do_mkdir(struct agent *agent, const struct message *in, struct message *out, str
 	(void)scratch;
 	if (r < 0)
 		return r;
-	r = mkdirat(p.folder, p.name, in->f_mkdir.mode & 0777) < 0 ? -errno : 0;
+	/* One that its owner can't enter is of no use, whatever the umask. */
+	r = mkdirat(p.folder, p.name, (in->f_mkdir.mode & 0777) | 0700) < 0 ? -errno : 0;
 	if (r == 0)
 		r = sync_name(agent, &p);
 	place_deinit(&p);

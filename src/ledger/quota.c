@@ -329,6 +329,19 @@ answer_error(struct quotas *q, const struct question *w, int error)
 	q->calls->send(q->owner, w->peer, &m);
 }
 
+/* Answers the first of those that have asked. */
+static void
+answer_first(struct quotas *q, struct quota_user *u)
+{
+	const struct question *w = first(u);
+
+	if (w->is_ask)
+		answer_ask(q, u, w->peer, &w->ask);
+	else
+		answer_reserve(q, u, w->peer, &w->reserve);
+	drop_first(u);
+}
+
 static uint32_t
 id_of(const struct question *w)
 {
@@ -375,11 +388,7 @@ go_on(struct quotas *q, struct quota_user *u)
 			send_scan(q, u);
 			return;
 		}
-		if (w->is_ask)
-			answer_ask(q, u, w->peer, &w->ask);
-		else
-			answer_reserve(q, u, w->peer, &w->reserve);
-		drop_first(u);
+		answer_first(q, u);
 	}
 }
 
@@ -416,6 +425,28 @@ pass_scan_on(struct quotas *q, struct quota_user *u)
 	go_on(q, u);
 }
 
+/*
+ * A tree that was made so that it can't be counted, or takes too long, must not keep its user from
+ * his uploads for good: what was known goes on to be, with all that may have been lost of it, until
+ * it is time to count again.  Where nothing is known, there is an error.
+ */
+static void
+take_failure(struct quotas *q, struct quota_user *u, int error)
+{
+	LOG(WARNING, "a user's files cannot be counted", LOG_BYTES("user", name_of(u)),
+	    LOG_ERRNO(error));
+	if (!u->known) {
+		answer_error(q, first(u), error);
+		drop_first(u);
+		pass_scan_on(q, u);
+		return;
+	}
+	u->unsure = u->doubtful = u->scanning = false;
+	u->dirty = true;
+	answer_first(q, u);
+	go_on(q, u);
+}
+
 static int
 take_scanned(struct quotas *q, uint64_t peer, const struct q_scanned *m, int64_t now)
 {
@@ -424,11 +455,7 @@ take_scanned(struct quotas *q, uint64_t peer, const struct q_scanned *m, int64_t
 	if (!u || !u->scanning || first(u)->peer != peer || id_of(first(u)) != m->id)
 		return 0; /* nobody waits for it any more */
 	if (m->error) {
-		LOG(WARNING, "a user's files cannot be counted", LOG_BYTES("user", m->user),
-		    LOG_ERRNO(-(int)m->error));
-		answer_error(q, first(u), -(int)(m->error & 0xfff));
-		drop_first(u);
-		pass_scan_on(q, u);
+		take_failure(q, u, -(int)(m->error & 0xfff));
 		return 0;
 	}
 	if (u->changed && u->scans < SCANS_MAX) {
@@ -449,12 +476,7 @@ take_scanned(struct quotas *q, uint64_t peer, const struct q_scanned *m, int64_t
 	LOG(DEBUG, "a user's files were counted", LOG_BYTES("user", m->user),
 	    LOG_NUM("bytes", u->bytes), LOG_NUM("files", u->files));
 	/* One of them is answered in any case, however often they change. */
-	const struct question *w = first(u);
-	if (w->is_ask)
-		answer_ask(q, u, w->peer, &w->ask);
-	else
-		answer_reserve(q, u, w->peer, &w->reserve);
-	drop_first(u);
+	answer_first(q, u);
 	go_on(q, u);
 	return 0;
 }

@@ -312,6 +312,12 @@ static const struct script {
 	 "open 1\nreserve 1 1 10 of 100\n> 1: scan 1\nask 1 2\ncannot 1 1 5\n> 1: refused 1 EIO\n> "
 	 "1: scan 2\n"
 	 "cannot 1 2 5\n> 1: cannot tell 2 EIO\n"},
+	{"what was known goes on where files cannot be counted any more, until the next time",
+	 "open 1 60\nask 1 1\n> 1: scan 1\nscanned 1 1 10 1\n> 1: told 1 10 1 + 0 0\nafter "
+	 "61000\nopen 2 60\nreserve 2 2 100 files 1 of 1000\n> 2: scan 2\nask 2 3\ncannot 2 2 5\n"
+	 "> 2: reserved 2 100\n> 2: told 3 10 1 + 100 1\n"
+	 "change 2 release 100 1 by 40 1\nask 2 4\n> 2: told 4 50 2 + 0 0\n"
+	 "open 3 60\nask 3 5\n> 3: scan 5\nscanned 3 5 60 3\n> 3: told 5 60 3 + 0 0\n"},
 	{"an answer that nobody waits for is passed by",
 	 "open 1\nscanned 1 9 100 1\nask 1 1\n> 1: scan 1\nscanned 2 1 7 7\nscanned 1 2 7 "
 	 "7\nscanned 1 1 5 1\n"
