@@ -248,12 +248,15 @@ publishes(const struct ftp_session *s)
 	return word && (s->settings->publish >> (word - 1) & 1);
 }
 
-/* Nobody can go on with what there was no room for; what was there before this upload stays. */
+/*
+ * Nobody can go on with what there was no room for; what was there before this upload stays.  Nor
+ * with what a sync has failed for: the next one would say that all is well.
+ */
 static bool
 is_of_no_use(const struct transfer *t)
 {
-	return t->plan.offset == 0 &&
-	       (t->result.end == TRANSFER_QUOTA || t->result.end == TRANSFER_FILE_ERROR);
+	return t->result.lost || (t->plan.offset == 0 && (t->result.end == TRANSFER_QUOTA ||
+							  t->result.end == TRANSFER_FILE_ERROR));
 }
 
 static void

@@ -475,6 +475,8 @@ wind_up(struct pump *p)
 	p->winds_up = true;
 	if (pump_receive_rest(p)) {
 		bool is_gone;
+		bool settled = p->file->task == FILE_SYNC || p->file->task == FILE_FLUSH;
+		p->result.lost = settled && p->file->result < 0;
 		p->result.size = file_size(p->file, &is_gone);
 		p->result.grown = (int64_t)(p->result.size - p->size_before);
 		/* Who has removed it took away what there was of it then. */

@@ -66,6 +66,7 @@ struct pump_result {
 	uint64_t size;
 	int64_t grown;
 	bool sure, may_hang; /* may_hang: even close() of it may, or takes its time */
+	bool lost;           /* a sync has failed: nobody knows what of it is on disk */
 };
 
 /* How long a transfer and its TLS handshake may stand still, and what an upload's end must be. */

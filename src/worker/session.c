@@ -57,7 +57,8 @@ do_transferred(struct session *s)
 					       .fd = s->result.fd,
 					       .size = s->result.size,
 					       .digest = slice_of(digest),
-					       .protected = s->result.protected};
+					       .protected = s->result.protected,
+					       .lost = s->result.lost};
 
 	s->result.fd = -1;
 	s->digest = NULL;

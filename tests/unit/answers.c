@@ -216,6 +216,7 @@ world_end_transfer(struct world *w)
 		.size = w->plan.offset + 10,
 		.digest = w->setup.tell_digests ? SLICE("crc32:01ab") : SLICE_NULL,
 		.protected = w->plan.protect,
+		.lost = receives && w->setup.lost,
 	};
 
 	w->transfer = false;

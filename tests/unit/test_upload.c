@@ -292,6 +292,14 @@ test_short(void **state)
 		   SCRIPT{BINARY, "> ALLO 10", "< 200 *", "! end 4", "> STOR new", "< 150 *",
 			  "< 552 *", "= open *", "= reserve *", "= receive *",
 			  "= log * disk-full 0 *", "= discard *", NULL});
+	/* Nor may he go on with a part that a sync has failed for, wherever he began; else he may.
+	 */
+	for (int lost = 0; lost <= 1; lost++)
+		run_script(SETUP{STAGED, .lost = lost},
+			   SCRIPT{BINARY, "> REST 5", "< 350 *", "! end 4", "> STOR file",
+				  "< 150 *", "< 452 *", "= open *", "= reserve *", "= receive 5 *",
+				  "= log * disk-full 0 *", lost ? "= discard *" : "= keep *",
+				  NULL});
 	/* What ALLO was refused, PASV and TYPE change nothing; an ABOR does. */
 	run_script(SETUP{STAGED}, SCRIPT{BINARY,        "> ALLO 11",
 					 "< 200 *",     "> ABOR",

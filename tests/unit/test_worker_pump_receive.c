@@ -195,6 +195,43 @@ a_file_error_is_told(void **state)
 }
 
 /* An upload gets so much of its quota at a time, and no byte more. */
+static int sync_errno;
+
+int
+fdatasync(int fd)
+{
+	errno = sync_errno;
+	return sync_errno ? -1 : fsync(fd);
+}
+
+/* With it is told that nobody knows what of the file is on disk. */
+static void
+a_sync_that_fails_is_told(void **state)
+{
+	char *bytes = malloc(2 << 20);
+
+	(void)state;
+	memset(bytes, 'x', 2 << 20);
+	for (unsigned i = 0; i < 2; i++) {
+		struct transfer_seen seen;
+		sync_errno = i ? EIO : 0;
+		start(&seen,
+		      (struct transfer_plan){.kind = TRANSFER_RECEIVE,
+					     .fd = file_of_class(FILE_LOCAL),
+					     .sync = true,
+					     .length = UINT64_MAX},
+		      STALL_MS);
+		feed(&seen, bytes, 2 << 20);
+		run(&seen, NULL, 0, NULL);
+		assert_int_equal(seen.result.end, i ? TRANSFER_FILE_ERROR : TRANSFER_COMPLETE);
+		assert_int_equal(seen.result.error, i ? -EIO : 0);
+		assert_int_equal(seen.result.lost, i);
+		close(seen.client);
+	}
+	sync_errno = 0;
+	free(bytes);
+}
+
 static void
 a_quota_is_kept(void **state)
 {
@@ -376,6 +413,7 @@ main(void)
 		PUMP_TEST(a_length_is_a_limit),
 		PUMP_TEST(a_stopped_upload_keeps_its_bytes),
 		PUMP_TEST(a_file_error_is_told),
+		PUMP_TEST(a_sync_that_fails_is_told),
 		PUMP_TEST(a_quota_is_kept),
 		PUMP_TEST(a_quota_ends_in_the_pool),
 		PUMP_TEST(a_file_that_goes_is_not_sure),

@@ -26,6 +26,7 @@ struct setup {
 	enum word_durability durability;
 	uint64_t publish; /* bits of enum word_verdict, where that is not the default */
 	bool tell_digests;
+	bool lost;          /* uploads that a sync has failed for */
 	struct quota quota; /* where a limit is not 0 */
 	int utime_error, open_error, commit_error, reserve_error, quota_error; /* positive errnos */
 };

@@ -75,6 +75,7 @@ struct transfer_result {
 	uint64_t size;       /* receive: of that file */
 	struct slice digest; /* "crc32:9ae0daaf", or empty */
 	bool protected;      /* there was TLS */
+	bool lost; /* receive: a sync has failed, and nobody knows what of the file is on disk */
 };
 
 /* What ended, for the log and the xferlog. */
