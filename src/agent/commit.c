@@ -39,6 +39,7 @@ struct commit {
 	char stage[STAGE_NAME_SIZE];
 	/* Where the old file is until the folder is synced, or nothing. */
 	char aside[STAGE_NAME_SIZE];
+	bool old_is_gone; /* it could not be put aside */
 	struct stat old;
 	struct change change; /* by the rename */
 	struct change kept;   /* by versions */
@@ -207,6 +208,7 @@ exchange(struct commit *c)
 	if (r == 0) {
 		r = errno == EINVAL ? rename_at(folder, c->aside, folder, c->place.name, 0) : -1;
 		r = r < 0 ? -errno : 0;
+		c->old_is_gone = r == 0;
 		if (r < 0)
 			(void)rename_to_free(folder, c->aside, c->stage);
 	}
@@ -273,11 +275,15 @@ publish(struct commit *c)
 	return r;
 }
 
-/* The folder could not be synced: all is as before, as far as nobody else has changed it. */
+/* The folder could not be synced: all is as before, as far as nobody else has changed it.  Where
+ * the old file is gone, the new one is better than none. */
 static void
 take_back(struct commit *c)
 {
 	const int folder = c->place.folder;
+
+	if (c->old_is_gone)
+		return;
 	int hold = hold_take(c->agent);
 
 	if (stage_is_named(folder, c->place.name, &c->st)) {

@@ -39,7 +39,8 @@ run(struct syncs *syncs, struct syncs_batch *batch, const struct stat *st, int f
 		pthread_cond_wait(&syncs->changed, &syncs->mutex);
 	batch->state = BATCH_RUNS;
 	pthread_mutex_unlock(&syncs->mutex);
-	const int result = fsync(folder) < 0 ? -errno : 0;
+	/* Where folders can't be synced there is nothing else to do. */
+	const int result = fsync(folder) < 0 && errno != EINVAL ? -errno : 0;
 	pthread_mutex_lock(&syncs->mutex);
 	batch->result = result;
 	batch->state = BATCH_DONE;

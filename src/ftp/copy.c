@@ -31,7 +31,7 @@ run(struct ftp_session *s)
 	struct job_plan plan = {.kind = JOB_COPY,
 				.from = task->fd,
 				.to = task->to,
-				.end = UINT64_MAX,
+				.end = task->size,
 				.digest = (enum word_digest)s->settings->digest,
 				.sync = s->settings->durability == WORD_durability_sync};
 

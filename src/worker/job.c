@@ -91,7 +91,8 @@ static int
 copy_by_block(struct job *j, char *block, off_t at)
 {
 	while ((uint64_t)at < j->plan.end) {
-		ssize_t n = pread(j->plan.from, block, BLOCK, at);
+		uint64_t left = j->plan.end - (uint64_t)at;
+		ssize_t n = pread(j->plan.from, block, left < BLOCK ? (size_t)left : BLOCK, at);
 		if (atomic_load(&j->stop))
 			return -ECANCELED;
 		if (n < 0 && errno == EINTR)

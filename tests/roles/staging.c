@@ -669,9 +669,10 @@ is_traced(void)
 	return system(command) == 0;
 }
 
-/* Begins to trace the agent's calls, and changes the results of some; see strace(1). */
+/* Begins to trace the agent's calls, and changes the results of some, by one or two rules; see
+ * strace(1). */
 static pid_t
-trace_begin(const char *inject)
+trace_begin(const char *inject, const char *also)
 {
 	char pid[16];
 	const struct timespec moment = {.tv_nsec = 10000000};
@@ -682,7 +683,8 @@ trace_begin(const char *inject)
 	assert_true(tracer >= 0);
 	if (tracer == 0) {
 		execlp("strace", "strace", "-f", "-qq", "-o", trace, "-e",
-		       "trace=fsync,renameat2,unlinkat,sendmsg", "-e", inject, "-p", pid, NULL);
+		       "trace=fsync,renameat2,unlinkat,sendmsg", "-e", inject, "-p", pid,
+		       also ? "-e" : NULL, also, NULL);
 		_exit(127);
 	}
 	for (int i = 0; i < 1000 && !is_traced(); i++) {
@@ -722,7 +724,7 @@ undoes_what_is_not_on_disk(void **state)
 			make_file(inside, "file", "old");
 		assert_int_equal(begin(&p, "/file", WHOLE), 0);
 		put(&p, "12345");
-		pid_t tracer = trace_begin(rows[i / 2].inject);
+		pid_t tracer = trace_begin(rows[i / 2].inject, NULL);
 		assert_int_equal(end(&p), EIO);
 		counts(folder ? 0 : -5, folder ? 0 : -1);
 		trace_end(tracer);
@@ -738,6 +740,35 @@ undoes_what_is_not_on_disk(void **state)
 	assert_int_equal(begin(&p, "/file", WHOLE), 0);
 	put(&p, "12345");
 	assert_int_equal(end(&p), 0);
+}
+
+/* A file system that can't exchange two names, or sync a folder, is no worse off: there is the old
+ * file or the new one. */
+static void
+leaves_one_of_both(void **state)
+{
+	static const struct {
+		const char *inject, *also;
+		uint32_t error;
+	} rows[] = {
+		{"inject=renameat2:error=EINVAL:when=2", NULL, 0},
+		{"inject=renameat2:error=EINVAL:when=2", "inject=fsync:error=EIO:when=2", EIO},
+		{"inject=fsync:error=EINVAL:when=2", NULL, 0},
+	};
+	struct part p;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		make_file(inside, "file", "old");
+		assert_int_equal(begin(&p, "/file", WHOLE), 0);
+		put(&p, "12345");
+		pid_t tracer = trace_begin(rows[i].inject, rows[i].also);
+		assert_int_equal(end(&p), rows[i].error);
+		trace_end(tracer);
+		holds("file", "12345");
+		assert_int_equal(names(), 1);
+		(void)unlinkat(inside, "file", 0);
+	}
 }
 
 /* Attack G03: the file, its name, the folder; only then the answer. */
@@ -759,7 +790,7 @@ answers_when_it_is_on_disk(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char calls[128] = "";
 		assert_int_equal(begin(&p, "/file", WHOLE), 0);
-		pid_t tracer = trace_begin("signal=none");
+		pid_t tracer = trace_begin("signal=none", NULL);
 		assert_int_equal(end_as(&p, rows[i].how, 0644, ""), 0);
 		trace_end(tracer);
 		FILE *file = fopen(trace, "re");
@@ -889,6 +920,7 @@ run_staging(const struct client_identity *identity)
 		TEST(refuses_what_an_upload_may_not),
 		TEST(keeps_its_names_to_itself),
 		TEST(undoes_what_is_not_on_disk),
+		TEST(leaves_one_of_both),
 		TEST(answers_when_it_is_on_disk),
 		TEST(mixes_no_uploads),
 	};
