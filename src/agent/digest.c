@@ -50,6 +50,9 @@ digest_keep(int fd, const struct stat *st, struct slice digest)
 		format_facts(facts, st);
 		n = snprintf(value, sizeof(value), "%.*s%s", SLICE_FMT(digest), facts);
 	}
+	/* Nothing is said already; to say so again would change the file's ctime. */
+	if (n == 0 && fgetxattr(fd, DIGEST_ATTRIBUTE, NULL, 0) == 0)
+		return 0;
 	if (fsetxattr(fd, DIGEST_ATTRIBUTE, value, (size_t)n, digest.n ? 0 : XATTR_REPLACE) < 0)
 		return has_none(errno) ? 0 : -errno;
 	return 0;

@@ -71,9 +71,10 @@ prepare(struct agent *agent, struct slice path, int fd, struct stat *st, struct 
 	int hold = hold_take(agent);
 	r = fstat(fd, st) < 0 ? -errno : retain_check(agent, path, st);
 	hold_release(agent, &hold);
-	if (r == 0 && agent->settings.versions)
-		r = keep_version(agent, path, st, change);
-	return r < 0 ? r : digest_keep(fd, st, SLICE_NULL);
+	/* A version is younger than the last change of what it is of. */
+	if (r == 0)
+		r = digest_keep(fd, st, SLICE_NULL);
+	return r == 0 && agent->settings.versions ? keep_version(agent, path, st, change) : r;
 }
 
 /* A digest of all of it needs to read what is there; who may not do that may still write. */

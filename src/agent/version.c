@@ -116,14 +116,43 @@ versions_init(struct versions *v, int folder, const char *name, bool make)
 	return r;
 }
 
+/* The facts of the newest one.  Whether there is one. */
+static bool
+look_at_newest(const struct versions *v, struct stat *st)
+{
+	return v->n && fstatat(v->folder, v->names[v->n - 1], st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* Whether the newest one is another name of that file. */
 static bool
 is_newest(const struct versions *v, const struct stat *st)
 {
-	struct stat now;
+	struct stat newest;
 
-	return v->n && fstatat(v->folder, v->names[v->n - 1], &now, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       now.st_ino == st->st_ino && now.st_dev == st->st_dev;
+	return look_at_newest(v, &newest) && newest.st_ino == st->st_ino &&
+	       newest.st_dev == st->st_dev;
+}
+
+static bool
+is_before(struct timespec a, struct timespec b)
+{
+	return a.tv_sec < b.tv_sec || (a.tv_sec == b.tv_sec && a.tv_nsec < b.tv_nsec);
+}
+
+/*
+ * Whether the newest one is a copy of that file as it is: who was about to write it and did not has
+ * put it aside already.  The file has not changed since: a client can choose its size and its time,
+ * but not its ctime, nor that of a version.
+ */
+static bool
+is_copied(const struct versions *v, const struct stat *st)
+{
+	struct stat newest;
+
+	return look_at_newest(v, &newest) && newest.st_size == st->st_size &&
+	       newest.st_mtim.tv_sec == st->st_mtim.tv_sec &&
+	       newest.st_mtim.tv_nsec == st->st_mtim.tv_nsec &&
+	       is_before(st->st_ctim, newest.st_ctim);
 }
 
 /* The name of one that is put aside now: later than all others, whatever the clock does. */
@@ -286,6 +315,7 @@ version_keep(const struct agent *agent, int folder, const char *name, bool copie
 		r = unlinkat(v.folder, v.names[--v.n], 0) < 0 ? -errno : 0;
 		is_kept = false;
 	}
+	is_kept = is_kept || (r == 0 && is_copied(&v, &st));
 	if (r == 0 && !is_kept)
 		r = add_version(agent, folder, name, copied, &v, change);
 	if (r == 0)

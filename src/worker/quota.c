@@ -61,6 +61,13 @@ tell_quota(struct session *s, const struct account *a, int error, const struct q
 	ftp_session_quota_told(&s->ftp, error, &have);
 }
 
+/* Bytes that opening the file has taken up already: of a copy of what it held. */
+static uint64_t
+taken(const struct session *s)
+{
+	return s->quota.bytes > 0 ? (uint64_t)s->quota.bytes : 0;
+}
+
 /* The answer, or that there is none, to the session that waits for it. */
 static void
 deliver(struct session *s, enum kind kind, int error, const struct q_told *told, uint64_t bytes)
@@ -81,7 +88,7 @@ deliver(struct session *s, enum kind kind, int error, const struct q_told *told,
 	else
 		/* Without a limit of bytes none were asked for. */
 		ftp_session_reserved(&s->ftp, error,
-				     a->limit_bytes == UINT64_MAX ? UINT64_MAX : bytes);
+				     a->limit_bytes == UINT64_MAX ? UINT64_MAX : bytes - taken(s));
 	session_settle(s);
 }
 
@@ -289,15 +296,17 @@ quota_reserve(struct session *s, uint64_t bytes, uint64_t least, bool new_file, 
 		return;
 	}
 	bool limited = a->limit_bytes != UINT64_MAX;
+	/* What is replaced is a file more where it is kept as a version, else none. */
+	bool versions = s->ftp.settings->versions > 0;
 	struct message m = {.id = MSG_Q_RESERVE,
 			    .fd = -1,
 			    .q_reserve = {.user = slice_of(a->user),
 					  .limit_bytes = a->limit_bytes,
 					  .limit_files = a->limit_files,
-					  .bytes = limited ? bytes : 0,
-					  .least = limited ? least : 0,
-					  .files = new_file,
-					  .force = replaces}};
+					  .bytes = limited ? bytes + taken(s) : 0,
+					  .least = limited ? least + taken(s) : 0,
+					  .files = new_file || (replaces && versions),
+					  .force = replaces && !versions}};
 	int r = ask(s, RESERVE, &m, &m.q_reserve.id);
 	if (r < 0) {
 		quota_settle(s, 0, true);

@@ -307,5 +307,30 @@ def gone(mode):
                 agrees(d, f)
 
 
+@case("U36", "versions take their part of it, and none is made in vain", modes=("root",))
+def versions(mode):
+    limit, kept = 1 << 20, ".wharfd-versions/%s"
+    with daemon("\tversions = 4\n", bytes=limit, files=6) as d, d.steady(), d.login() as f:
+        f.put("large", content("large", limit - 1000))
+        # In place, so that it has to be copied before.
+        for _ in range(5):
+            check(f.write("APPE large", b"x").code in (552, 452), "a byte for which there is no room beside a copy")
+            time.sleep(0.05)
+        check(slurp(d.path("large")) == content("large", limit - 1000))
+        check(len(os.listdir(d.path(kept % "large"))) == 1, "versions of a file that was not written")
+        agrees(d, f)
+    with daemon("\tversions = 4\n", bytes=limit, files=6) as d, d.steady(), d.login() as f:
+        f.put("small", b"0")
+        f.put("other", b"0")
+        for n in range(1, 5):
+            f.put("small", b"%d" % n)
+        check(len(os.listdir(d.path(kept % "small"))) == 4)
+        agrees(d, f)
+        check(tally(f)[1] == 6)
+        check(f.write("STOR other", b"1").code in (552, 452), "a version more than files are allowed")
+        check(slurp(d.path("other")) == b"0")
+        agrees(d, f)
+
+
 if __name__ == "__main__":
     main()

@@ -544,6 +544,38 @@ keeps_versions(void **state)
 	assert_int_equal(versions_of(name, paths, 8), 3);
 }
 
+/* What is put aside before it is written in place is put aside once, however often nothing comes of
+ * it; and no client can pretend that it has been. */
+static void
+keeps_no_version_twice(void **state)
+{
+	const struct timespec tick = {.tv_nsec = 20000000};
+	char paths[8][640];
+
+	(void)state;
+	settings.versions = 3;
+	retain(NULL, NULL);
+	make_file("file", "one", 0);
+	nanosleep(&tick, NULL);
+	for (int i = 0; i < 6; i++) {
+		assert_int_equal(open_error("/file", OPEN_WRITE), 0);
+		nanosleep(&tick, NULL);
+	}
+	assert_int_equal(versions_of("file", paths, 8), 1);
+	assert_true(reads(paths[0], "one"));
+	/* Of the size and the time of the last version. */
+	assert_int_equal(utime_error("/file"), 0);
+	assert_int_equal(open_error("/file", OPEN_WRITE), 0);
+	assert_int_equal(versions_of("file", paths, 8), 2);
+	make_file("new", "two", 0);
+	assert_int_equal(rename_error("/new", "/file"), 0);
+	assert_int_equal(utime_error("/file"), 0);
+	make_file("new", "bad", 0);
+	assert_int_equal(rename_error("/new", "/file"), 0);
+	unsigned n = versions_of("file", paths, 8);
+	assert_true(reads(paths[n - 1], "two"));
+}
+
 static void
 holds_versions_too(void **state)
 {
@@ -1039,6 +1071,7 @@ run_keeping(const struct client_identity *identity)
 		TEST(counts_many_links),
 		TEST(tells_what_it_changes),
 		TEST(keeps_versions),
+		TEST(keeps_no_version_twice),
 		TEST(holds_versions_too),
 		TEST(removes_what_seems_empty),
 		TEST(sweeps_old_parts),
