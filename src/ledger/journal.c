@@ -17,7 +17,7 @@
 
 /* Read at once; more than the longest record. */
 #define CHUNK      (1U << 20)
-#define RECORD_MAX ((size_t)WIRE_MAX + 4)
+#define RECORD_MAX ((size_t)WIRE_MAX + 8)
 /* A record is one write(2): what is incomplete for so long was broken off, by a full disk. */
 #define TAIL_MS 1000
 

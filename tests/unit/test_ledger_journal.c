@@ -52,7 +52,8 @@ add_record(unsigned number)
 					   .bytes = number,
 					   .size = number,
 					   .verdict = SLICE("fin"),
-					   .digest = SLICE("crc32:9ae0daaf")};
+					   .digest = SLICE("crc32:9ae0daaf"),
+					   .error = SLICE("No space left on device")};
 	assert_int_equal(journal_encode(&world.spool, &m), 0);
 }
 
@@ -313,7 +314,12 @@ what_is_no_record_is_passed_by(void **state)
 		add_record(good++);
 		add_record(good++);
 	}
-	for (size_t keep = 1; keep < 60; keep++) {
+	/* Wherever it is broken off: also in its last text, which the next one would complete. */
+	const size_t before = world.spool.len;
+	add_record(5000);
+	const size_t whole = world.spool.len - before;
+	world.spool.len = before;
+	for (size_t keep = 1; keep < whole; keep++) {
 		add_torn(5000, keep);
 		add_record(good++);
 	}
