@@ -73,8 +73,8 @@ void tls_end(struct tls *t, bool with_fin);
 /* Sends of what waits.  0: all is out; TLS_AGAIN: the socket is full; TLS_RESET. */
 int tls_flush(struct tls *t);
 size_t tls_unsent(const struct tls *t);
-/* Whether TLS_AGAIN of a handshake was for room in the socket: OpenSSL itself sends where the kernel
- * may encrypt, and then nothing waits here. */
+/* Whether TLS_AGAIN of a handshake was for room in the socket: OpenSSL itself sends where the
+ * kernel may encrypt, and then nothing waits here. */
 bool tls_wants_room(const struct tls *t);
 /* One ticket more for the client, which leaves with what is written next (TLS 1.3; nothing in 1.2).
  */

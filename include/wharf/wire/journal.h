@@ -3,10 +3,10 @@
 
 /*
  * The journal's spool: a file that workers append records to and the ledger takes them from.  A
- * record is one write(2): its length and its CRC-32 in four bytes each, little-endian, and a message
- * J_* in the form of the wire.  So it survives the end of every process, and no transfer waits for
- * the ledger.  What the ledger has taken it punches out of the file (fallocate(2)); where it stands
- * is in its database.
+ * record is one write(2): its length and its CRC-32 in four bytes each, little-endian, and a
+ * message J_* in the form of the wire.  So it survives the end of every process, and no transfer
+ * waits for the ledger.  What the ledger has taken it punches out of the file (fallocate(2)); where
+ * it stands is in its database.
  */
 #ifndef WHARF_WIRE_JOURNAL_H
 #define WHARF_WIRE_JOURNAL_H
