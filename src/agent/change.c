@@ -182,8 +182,10 @@ do_unlink(struct agent *agent, const struct message *in, struct message *out, st
 	if (r < 0)
 		return r;
 	r = unlink_place(agent, &p, &change);
+	/* What is deleted is not there any more for whoever asks, also of his part. */
+	int part = r == 0 || r == -ENOENT ? stage_remove(agent, &p, &change) : 0;
 	if (r == -ENOENT)
-		r = stage_remove(agent, &p, &change);
+		r = part;
 	place_deinit(&p);
 	tell_change(out, &change);
 	return r;
@@ -283,6 +285,9 @@ do_rename(struct agent *agent, const struct message *in, struct message *out, st
 	if (r == 0) {
 		int hold = hold_take(agent);
 		r = rename_place(agent, &from, &to, in->f_rename.replace != 0, &change);
+		/* A whole file came later than what is left of an upload of that name. */
+		if (r == 0)
+			(void)stage_remove(agent, &to, &change);
 		hold_release(agent, &hold);
 		if (r == 0)
 			r = sync_name(agent, &to);
