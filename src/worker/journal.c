@@ -102,7 +102,7 @@ journal_transfer(struct session *s, const struct transfer_record *record)
 			.upload = record->upload,
 			.ascii = record->ascii,
 			.tls = s->result.protected,
-			.published = record->upload && record->whole,
+			.published = record->whole, /* a download: sent to its end */
 			.bytes = record->bytes,
 			.size = record->size,
 			.milliseconds = record->milliseconds,

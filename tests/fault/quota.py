@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 import wharf  # noqa: E402
 from cases import case, check, main, until  # noqa: E402
 from ftp import reset  # noqa: E402
-from uploads import GONE, Stopped, agrees, content, parts, slurp, tally, usage  # noqa: E402
+from uploads import GONE, Stopped, agrees, content, history, parts, slurp, tally, usage  # noqa: E402
 
 BYTES, FILES = 9 << 20, 1300
 SESSIONS = 50
@@ -238,6 +238,8 @@ def exact(mode):
         f.put("n5", b"")
         agrees(d, f)
         check(tally(f)[1] == 5)
+        f.get("RETR n3")
+        until(lambda: [r["whole"] for r in history(d) if r["command"] == "RETR"] == [True])
 
 
 @case("U33", "ten at once are not more than one", modes=("root",))
