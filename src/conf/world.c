@@ -305,7 +305,10 @@ try_users_file(const struct conf *conf, bool thorough, struct conf_report *repor
 	if (st.st_uid != 0 && st.st_uid != geteuid())
 		conf_mistake(report, place, "users_file: %s: it belongs to uid %u, and not to %u",
 			     path, st.st_uid, geteuid());
-	r = users_read(fd, path, &users, report);
+	/* One line of one user is left out, and keeps nobody else from his files. */
+	struct conf_report lines = {0};
+	r = users_read(fd, path, &users, thorough ? report : &lines);
+	conf_report_deinit(&lines);
 	if (r < 0)
 		conf_mistake(report, place, "users_file: %s: %s", path, strerror(-r));
 	else if (thorough && !conf->unknown[OPTION_NR_root])
