@@ -201,7 +201,9 @@ enum { MFF_MODE = 1, MFF_GROUP = 2, MFF_MODIFY = 4 };
 static int
 mff_mode(struct task *task, struct slice value)
 {
-	return number_parse_mode(value, &task->mode);
+	int r = number_parse_mode(value, &task->mode);
+
+	return r == 0 && task->mode > 0777 ? NUMBER_BAD : r;
 }
 
 static int

@@ -115,6 +115,10 @@ site_chmod(struct ftp_session *s, struct slice arg)
 		reply(s, 501, "The mode is wanted in octal, such as 644.");
 		return;
 	}
+	if (mode > 0777) {
+		reply(s, 504, "Only who may read, write and execute can be set.");
+		return;
+	}
 	struct message m = {.id = MSG_F_CHMOD,
 			    .f_chmod = {.mode = mode, .path = slice_of(s->path)}};
 	if (note(s, word))
