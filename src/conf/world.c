@@ -102,6 +102,39 @@ try_state_directory(const struct conf *conf, struct conf_report *report)
 	free(at);
 }
 
+/* The folder that a file is to be in must let us make it. */
+static void
+try_new_log(const char *option, const char *path, struct conf_place place,
+	    struct conf_report *report)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : NULL;
+
+	if (access(folder ? folder : ".", W_OK | X_OK) < 0)
+		conf_mistake(report, place, "%s: %s: it can't be made: %s", option, path,
+			     strerror(errno));
+	free(folder);
+}
+
+/* A log is a file or a device, and no link: its folder may belong to somebody. */
+static void
+try_log(const struct conf *conf, enum option_nr nr, const char *path, struct conf_report *report)
+{
+	const char *option = option_rows[nr].name;
+	struct conf_place place = place_of(conf, nr);
+	struct stat st;
+
+	if (conf->unknown[nr] || path[0] == '\0' || strcmp(path, "stderr") == 0)
+		return;
+	if (lstat(path, &st) < 0 && errno == ENOENT)
+		try_new_log(option, path, place, report);
+	else if (lstat(path, &st) < 0 || access(path, W_OK) < 0)
+		conf_mistake(report, place, "%s: %s: %s", option, path, strerror(errno));
+	else if (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))
+		conf_mistake(report, place, "%s: %s: it is neither a file nor a device", option,
+			     path);
+}
+
 /* As whom a folder is entered. */
 struct person {
 	const char *name;
@@ -421,6 +454,8 @@ conf_try_world(const struct conf *conf, bool thorough, struct conf_report *repor
 	size_t before = report->mistakes;
 
 	try_users_exist(conf, report);
+	try_log(conf, OPTION_NR_log, conf->server.settings.log, report);
+	try_log(conf, OPTION_NR_xferlog, conf->server.settings.xferlog, report);
 	if (!unknown[OPTION_NR_state_directory])
 		try_state_directory(conf, report);
 	if (has_source(conf, WORD_source_users) && !unknown[OPTION_NR_users_file])

@@ -98,6 +98,28 @@ test_users_file(void **state)
 }
 
 static void
+test_logs(void **state)
+{
+	(void)state;
+#define BASE "sources = users\nusers_file = \"@/users\"\n"
+	write_file("users", "", 0600);
+	assert_world(BASE "log = \"@/x/log\"\nxferlog = \"@/\"", false,
+		     "c:3: log: @/x/log: it can't be made: No such file or directory\n"
+		     "c:4: xferlog: @/: it is neither a file nor a device\n",
+		     2);
+	assert_world(BASE "log = stderr\nxferlog = \"@/new\"", false, "", 0);
+	write_file("old", "", 0600);
+	assert_world(BASE "log = \"@/old\"\nxferlog = \"/dev/null\"", false, "", 0);
+	assert_int_equal(symlink("old", "link"), 0);
+	assert_world(BASE "log = \"@/link\"", false,
+		     "c:3: log: @/link: it is neither a file nor a device\n", 1);
+	unlink("link");
+	unlink("old");
+	unlink("users");
+#undef BASE
+}
+
+static void
 test_folders(void **state)
 {
 	(void)state;
@@ -385,6 +407,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_users_file),
+		cmocka_unit_test(test_logs),
 		cmocka_unit_test(test_folders),
 		cmocka_unit_test(test_state_directory),
 		cmocka_unit_test(test_host_files),
