@@ -102,8 +102,10 @@ class Job:
             cpu = server.meter.seconds() - before
         count = self.sizes.count(row, server.forks)
         if row.verb == "put":
-            self.check(server, row, count)
-            clean(server)
+            # Not on the servers' core: what the kernel frees later would be the next server's to pay.
+            with servers.on(CLIENT):
+                self.check(server, row, count)
+                clean(server)
         unit = self.sizes.unit(row, "cpu")[1]
         result = {"cpu": cpu / count, "wall": wall / count * unit, "first": first / 1e6}
         if row.tls and connections:
