@@ -120,8 +120,7 @@ is_bare(const struct place *p)
 	return r == FOLDER_END;
 }
 
-/* One that is empty, and not on the way to where files are held: what came in its place would be.
- */
+/* One that is empty, and not on the way to where files are held, lest a file come in its place. */
 static int
 remove_folder(struct agent *agent, const struct place *p)
 {

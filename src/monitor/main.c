@@ -273,8 +273,8 @@ confine(struct monitor *m)
 
 /*
  * On a core that it shares with a worker the monitor answers when the worker sleeps or its slice is
- * over, not in the middle of a turn: what a turn has told it is then taken at once, and there are
- * a quarter fewer switches and calls a login.
+ * over, not in the middle of a turn: what a turn has told it is then taken at once, and a login
+ * costs a fifth less.
  */
 static void
 let_workers_go_first(void)
