@@ -215,10 +215,10 @@ rename_to_free(const struct place *from, const struct place *to)
 	return rename_at(from->folder, from->name, to->folder, to->name, 0) < 0 ? -errno : 0;
 }
 
-/* Takes the place of a file, of which a version may be kept. */
+/* Takes the place of a file, of which a version may be kept.  *moved: facts of what does. */
 static int
-rename_over(struct agent *agent, const struct place *from, const struct place *to,
-	    struct change *change)
+rename_over(struct agent *agent, const struct place *from, const struct stat *moved,
+	    const struct place *to, struct change *change)
 {
 	struct stat st;
 
@@ -230,6 +230,8 @@ rename_over(struct agent *agent, const struct place *from, const struct place *t
 	/* A version is another name of it. */
 	if (r == 0 && fstatat(to->folder, to->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		r = -errno;
+	if (r == 0)
+		r = admit(agent, from->folder, from->name, moved, to->folder);
 	if (r == 0 && rename_at(from->folder, from->name, to->folder, to->name, 0) < 0)
 		r = -errno;
 	if (r == 0)
@@ -252,6 +254,9 @@ rename_place(struct agent *agent, const struct place *from, const struct place *
 	int r = retain_check_name(agent, from->folder, from->name, &st);
 	if (r == 0)
 		r = retain_check_new(agent, to->folder, to->name, S_ISLNK(st.st_mode));
+	/* What does not come in keeps its time. */
+	if (r == 0 && fstatat(to->folder, to->name, &there, AT_SYMLINK_NOFOLLOW) == 0)
+		r = -EEXIST;
 	if (r == 0)
 		r = admit(agent, from->folder, from->name, &st, to->folder);
 	if (r == 0)
@@ -267,7 +272,7 @@ rename_place(struct agent *agent, const struct place *from, const struct place *
 	/* The kernel would leave both names of one file as they are, and so nothing is replaced. */
 	if (there.st_ino == st.st_ino && there.st_dev == st.st_dev)
 		return 0;
-	return rename_over(agent, from, to, change);
+	return rename_over(agent, from, &st, to, change);
 }
 
 int

@@ -925,6 +925,9 @@ renews_what_comes_in(void **state)
 	assert_true(time_of("held/file") > DAY);
 	assert_int_equal(unlink_error("/held/file"), EPERM);
 	assert_int_equal(utime_error("/free/sub/file"), 0);
+	/* What does not come in keeps its time. */
+	assert_int_equal(rename_error("/free/sub/file", "/held/file"), EPERM);
+	assert_int_equal(time_of("free/sub/file"), 1);
 	assert_int_equal(rename_error("/free", "/held/folder"), 0);
 	assert_int_equal(unlink_error("/held/folder/sub/file"), EPERM);
 	assert_int_equal(remove_error("/held/folder"), EPERM);
