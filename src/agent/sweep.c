@@ -55,14 +55,14 @@ seconds_now(void)
 	return now.tv_sec;
 }
 
-/* Milliseconds since 1970, by the clock that those who count a user's files have too. */
+/* Microseconds, by the clock that those who count a user's files have too. */
 static uint64_t
-wall_now(void)
+microseconds_now(void)
 {
 	struct timespec now = {0};
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 static void
@@ -151,7 +151,7 @@ sweep_once(struct sweeper *s)
 {
 	const time_t keep = (time_t)s->agent->settings.staging_keep;
 	const time_t begin = seconds_now();
-	const uint64_t since = wall_now();
+	const uint64_t since = microseconds_now();
 	struct sweep sweep = {0};
 	int r = sweep_root(s->agent, &sweep);
 	const time_t end = seconds_now();

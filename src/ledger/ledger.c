@@ -23,9 +23,8 @@
 /* After an error: a disk that is full. */
 #define PAUSE_MIN_MS 500
 #define PAUSE_MAX_MS 15000
-/* In a process that took the place of one that was killed: so long after its channel, a worker
- * tells of sessions that began before. */
-#define AGAIN_MS 3000
+/* So long workers have to tell of the sessions that began before this process did. */
+#define BEGIN_MS 3000
 /* So many messages of one worker a turn. */
 #define MESSAGES_A_TURN 64
 /* A worker that does not read at all is not fed for ever. */
@@ -35,7 +34,7 @@
 struct channel {
 	uint64_t id;
 	uint32_t worker;
-	uint64_t since;
+	bool begun; /* it has told of sessions from before */
 	bool lost;
 	struct wire wire;
 	struct buf unsent; /* datagrams, each with its length before it (4 bytes) */
@@ -50,13 +49,15 @@ monotonic(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static int64_t
-wall(void)
+static struct quota_time
+quota_now(void)
 {
-	struct timespec t;
+	struct timespec t, wall;
 
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(CLOCK_REALTIME, &wall);
+	return (struct quota_time){(uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000,
+				   (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000};
 }
 
 /* --- the database --- */
@@ -237,7 +238,7 @@ drop_lost(struct ledger *l)
 			continue;
 		}
 		l->channels[i] = l->channels[--l->n_channels];
-		quotas_lose(&l->quotas, c->id);
+		quotas_lose(&l->quotas, c->id, quota_now());
 		free_channel(c);
 		flush_soon(l);
 		i = 0; /* by what others were told, more may be lost */
@@ -260,7 +261,6 @@ add_channel(struct ledger *l, uint32_t worker, int fd)
 	}
 	c->id = ++l->last_channel;
 	c->worker = worker;
-	c->since = l->now;
 	wire_init(&c->wire, fd, WIRE_LEDGER, WIRE_WORKER);
 	c->wire.phase = WIRE_SERVING;
 	l->channels[l->n_channels++] = c;
@@ -280,15 +280,26 @@ on_worker(struct ledger *l, struct channel *c, unsigned most)
 			lose(c, r == WIRE_CLOSED ? NULL : "what it sent is not legal");
 			return false;
 		}
-		if (m.id != MSG_Q_SPOOLED) {
-			const bool again = !l->alone && l->now - c->since < AGAIN_MS;
-			r = quotas_take(&l->quotas, c->id, &m, again, wall());
-		}
+		if (m.id == MSG_Q_BEGUN)
+			c->begun = true;
+		else if (m.id != MSG_Q_SPOOLED)
+			r = quotas_take(&l->quotas, c->id, &m, quota_now());
 		if (r < 0)
 			lose(c, message_name(m.id));
 		flush_soon(l);
 	}
 	return !c->lost;
+}
+
+/* Whether each worker has told of its sessions from before, or has had its time. */
+static bool
+may_begin(const struct ledger *l)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < l->n_channels; i++)
+		all = all && l->channels[i]->begun;
+	return l->run && (all || l->now >= l->run + BEGIN_MS);
 }
 
 /* 0, or a negative errno when the monitor is gone, or said what it may not. */
@@ -309,6 +320,9 @@ on_monitor(struct ledger *l)
 	switch (m.id) {
 	case MSG_K_CHANNEL:
 		return add_channel(l, m.k_channel.worker, m.fd);
+	case MSG_K_RUN:
+		l->run = l->now;
+		return 0;
 	case MSG_K_LOG:
 		log_replace(m.fd);
 		fd_close(&m.fd);
@@ -343,9 +357,11 @@ ledger_open(struct ledger *l)
 static int
 timeout(const struct ledger *l)
 {
-	if (l->flush_at <= l->now)
-		return 0;
-	return (int)(l->flush_at - l->now);
+	uint64_t at = l->flush_at;
+
+	if (l->run && !l->quotas.began && l->run + BEGIN_MS < at)
+		at = l->run + BEGIN_MS;
+	return at <= l->now ? 0 : (int)(at - l->now);
 }
 
 static int
@@ -371,6 +387,8 @@ turn(struct ledger *l, struct pollfd *fds)
 	drop_lost(l);
 	if (fds[0].revents)
 		r = on_monitor(l);
+	if (!l->quotas.began && may_begin(l))
+		quotas_begin(&l->quotas, quota_now());
 	flush(l);
 	return r;
 }

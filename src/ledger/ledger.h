@@ -32,6 +32,7 @@ struct ledger {
 	struct journal journal;
 	struct quotas quotas;
 
+	uint64_t run; /* when the channels of all workers that live had come; 0: they have not */
 	struct channel **channels;
 	size_t n_channels;
 	uint64_t last_channel;

@@ -17,19 +17,22 @@
 #define GRANT_FRACTION 16
 /* So often are the files counted when they change meanwhile. */
 #define SCANS_MAX 3
-/* A change that is told so soon after a scan, by another worker than the one that scanned, may be
- * counted in it. */
-#define OVERLAP_MS 300
+/* So long an agent may still do what it was asked by a worker that is gone. */
+#define LOST_US 1000000
 /* So many users, and questions of one, at most: whoever has more is not honest. */
 #define USERS_MAX      100000
 #define QUESTIONS_MAX  10000
 #define NAME_MAX_BYTES 1024
 
+struct amount {
+	uint64_t bytes, files;
+};
+
 /* What one worker has of a user. */
 struct share {
 	uint64_t peer;
 	unsigned sessions;
-	uint64_t bytes, files; /* reserved */
+	struct amount held; /* reserved */
 	struct share *next;
 };
 
@@ -46,14 +49,17 @@ struct question {
 
 struct quota_user {
 	char *name;
-	uint64_t bytes, files;
+	struct amount tally;
+	struct amount before; /* what the tally would be without the last count */
 	bool known;
+	bool stale; /* changes were missed that nobody had reserved: counted whatever runs */
 	bool unsure;
-	bool doubtful; /* others had sessions while the files were counted */
-	bool opened;   /* the row on disk says that it is open */
+	bool opened; /* the row on disk says that it is open */
 	bool dirty, saving;
-	int64_t scanned;
-	uint64_t lost_bytes, lost_files; /* reserved by whom nobody can ask any more */
+	int64_t scanned;        /* when, since 1970 */
+	uint64_t scanned_until; /* the same, or 0 where that was before this process */
+	struct amount lost;     /* reserved by whom nobody can ask any more */
+	uint64_t lost_until;    /* then nobody does anything for him any more */
 	struct share *shares;
 
 	/* The first question is the one whose session counts. */
@@ -61,9 +67,9 @@ struct quota_user {
 	unsigned n_questions;
 	bool scanning;
 	unsigned scans;
-	bool changed; /* since the scan began */
-	uint64_t added_bytes, added_files;
-	uint64_t scanned_by; /* the peer of the last scan */
+	uint64_t scan_began;
+	bool changed, moved; /* since then */
+	struct amount added; /* since then */
 	UT_hash_handle hh;
 };
 
@@ -99,6 +105,32 @@ static uint64_t
 sub(uint64_t a, uint64_t b)
 {
 	return a > b ? a - b : 0;
+}
+
+static struct amount
+add_amounts(struct amount a, struct amount b)
+{
+	return (struct amount){add(a.bytes, b.bytes), add(a.files, b.files)};
+}
+
+static struct amount
+higher(struct amount a, struct amount b)
+{
+	return (struct amount){a.bytes > b.bytes ? a.bytes : b.bytes,
+			       a.files > b.files ? a.files : b.files};
+}
+
+static struct amount
+lower(struct amount a, struct amount b)
+{
+	return (struct amount){a.bytes < b.bytes ? a.bytes : b.bytes,
+			       a.files < b.files ? a.files : b.files};
+}
+
+static bool
+is_something(struct amount a)
+{
+	return a.bytes || a.files;
 }
 
 /* --- users and shares --- */
@@ -137,12 +169,10 @@ get_user(struct quotas *q, struct slice name)
 		return NULL;
 	}
 	if (r == 0) {
-		u->bytes = row.bytes;
-		u->files = row.files;
+		u->tally = (struct amount){row.bytes, row.files};
 		u->scanned = row.scanned;
 		u->known = row.scanned != 0;
-		u->unsure = row.open;
-		u->opened = row.open;
+		u->stale = u->unsure = u->opened = row.open;
 	}
 	STAILQ_INIT(&u->questions);
 	HASH_ADD_KEYPTR(hh, q->users, u->name, name.n, u);
@@ -173,25 +203,21 @@ get_share(struct quota_user *u, uint64_t peer)
 static void
 drop_idle_share(struct quota_user *u, struct share *s)
 {
-	if (s->sessions || s->bytes || s->files)
+	if (s->sessions || is_something(s->held))
 		return;
 	LL_DELETE(u->shares, s);
 	free(s);
 }
 
 /* What is reserved in all. */
-static struct amount {
-	uint64_t bytes, files;
-} reserved(const struct quota_user *u)
+static struct amount
+reserved(const struct quota_user *u)
 {
-	struct amount sum = {u->lost_bytes, u->lost_files};
+	struct amount sum = u->lost;
 	const struct share *s;
 
 	LL_FOREACH(u->shares, s)
-	{
-		sum.bytes = add(sum.bytes, s->bytes);
-		sum.files = add(sum.files, s->files);
-	}
+	sum = add_amounts(sum, s->held);
 	return sum;
 }
 
@@ -202,20 +228,9 @@ uploads(const struct quota_user *u)
 	const struct share *s;
 
 	LL_FOREACH(u->shares, s)
-	if (s->bytes || s->files)
+	if (is_something(s->held))
 		return true;
 	return false;
-}
-
-static unsigned
-sessions(const struct quota_user *u)
-{
-	const struct share *s;
-	unsigned n = 0;
-
-	LL_FOREACH(u->shares, s)
-	n += s->sessions;
-	return n;
 }
 
 static bool
@@ -229,12 +244,12 @@ fill_row(const struct quota_user *u, struct quota_row *row)
 {
 	const struct amount r = reserved(u);
 
-	*row = (struct quota_row){.bytes = u->bytes,
-				  .files = u->files,
+	*row = (struct quota_row){.bytes = u->tally.bytes,
+				  .files = u->tally.files,
 				  .reserved_bytes = r.bytes,
 				  .reserved_files = r.files,
 				  .scanned = u->known ? u->scanned : 0,
-				  .open = !is_idle(u) || u->unsure || u->doubtful};
+				  .open = !is_idle(u) || u->unsure};
 }
 
 /* Before the first change: from now on the row on disk does not claim to be right. */
@@ -267,14 +282,13 @@ say_reserved(struct quotas *q, uint64_t peer, uint32_t id, int error, uint64_t b
 static uint64_t
 grant(const struct quota_user *u, const struct q_reserve *want, int *error)
 {
-	const struct amount bound = reserved(u);
-	const uint64_t files = add(u->files, bound.files);
-	const uint64_t left = sub(want->limit_bytes, add(u->bytes, bound.bytes));
+	const struct amount bound = add_amounts(u->tally, reserved(u));
+	const uint64_t left = sub(want->limit_bytes, bound.bytes);
 	uint64_t bytes = want->bytes > want->least ? want->bytes : want->least;
 
 	*error = -EDQUOT;
 	if (want->limit_files != UINT64_MAX && !want->force && want->files &&
-	    add(files, want->files) > want->limit_files)
+	    add(bound.files, want->files) > want->limit_files)
 		return 0;
 	if (want->limit_bytes != UINT64_MAX) {
 		const uint64_t part = left / GRANT_FRACTION;
@@ -297,8 +311,7 @@ answer_reserve(struct quotas *q, struct quota_user *u, uint64_t peer, const stru
 	uint64_t bytes = error == 0 ? grant(u, want, &error) : 0;
 
 	if (error == 0) {
-		s->bytes = add(s->bytes, bytes);
-		s->files = add(s->files, want->files);
+		s->held = add_amounts(s->held, (struct amount){bytes, want->files});
 		u->dirty = true;
 	} else if (s) {
 		drop_idle_share(u, s);
@@ -312,7 +325,7 @@ answer_ask(struct quotas *q, const struct quota_user *u, uint64_t peer, const st
 	const struct amount r = reserved(u);
 	struct message m = {.id = MSG_Q_TOLD, .fd = -1};
 
-	m.q_told = (struct q_told){ask->id, 0, u->bytes, u->files, r.bytes, r.files};
+	m.q_told = (struct q_told){ask->id, 0, u->tally.bytes, u->tally.files, r.bytes, r.files};
 	q->calls->send(q->owner, peer, &m);
 }
 
@@ -348,26 +361,21 @@ id_of(const struct question *w)
 	return w->is_ask ? w->ask.id : w->reserve.id;
 }
 
-/*
- * What a session does while another one's agent counts, it may tell later: only who is alone gets a
- * number that is right for sure.
- */
 static bool
 must_scan(const struct quota_user *u)
 {
-	if (!u->known)
-		return true;
-	return (u->unsure || (u->doubtful && sessions(u) == 1)) && !uploads(u);
+	return !u->known || u->stale || (u->unsure && !uploads(u));
 }
 
 static void
-send_scan(struct quotas *q, struct quota_user *u)
+send_scan(struct quotas *q, struct quota_user *u, struct quota_time now)
 {
 	struct message m = {.id = MSG_Q_SCAN, .fd = -1};
 
 	u->scanning = true;
-	u->changed = false;
-	u->added_bytes = u->added_files = 0;
+	u->scan_began = now.us;
+	u->changed = u->moved = false;
+	u->added = (struct amount){0};
 	u->scans++;
 	m.q_scan.id = id_of(first(u));
 	q->calls->send(q->owner, first(u)->peer, &m);
@@ -375,9 +383,9 @@ send_scan(struct quotas *q, struct quota_user *u)
 
 /* Answers the questions in their order, as far as that is possible without counting. */
 static void
-go_on(struct quotas *q, struct quota_user *u)
+go_on(struct quotas *q, struct quota_user *u, struct quota_time now)
 {
-	while (first(u) && !u->scanning) {
+	while (q->began && first(u) && !u->scanning) {
 		const struct question *w = first(u);
 		if (w->peer == 0) {
 			drop_first(u);
@@ -385,7 +393,7 @@ go_on(struct quotas *q, struct quota_user *u)
 		}
 		if (must_scan(u)) {
 			u->scans = 0;
-			send_scan(q, u);
+			send_scan(q, u, now);
 			return;
 		}
 		answer_first(q, u);
@@ -393,7 +401,7 @@ go_on(struct quotas *q, struct quota_user *u)
 }
 
 static int
-enqueue(struct quotas *q, uint64_t peer, const struct message *m)
+enqueue(struct quotas *q, uint64_t peer, const struct message *m, struct quota_time now)
 {
 	const bool is_ask = m->id == MSG_Q_ASK;
 	struct quota_user *u = get_user(q, is_ask ? m->q_ask.user : m->q_reserve.user);
@@ -413,16 +421,8 @@ enqueue(struct quotas *q, uint64_t peer, const struct message *m)
 	else
 		w->reserve = m->q_reserve;
 	STAILQ_INSERT_TAIL(&u->questions, w, link);
-	go_on(q, u);
+	go_on(q, u, now);
 	return 0;
-}
-
-/* The one that was to count can't: the next one tries. */
-static void
-pass_scan_on(struct quotas *q, struct quota_user *u)
-{
-	u->scanning = false;
-	go_on(q, u);
 }
 
 /*
@@ -431,60 +431,70 @@ pass_scan_on(struct quotas *q, struct quota_user *u)
  * it is time to count again.  Where nothing is known, there is an error.
  */
 static void
-take_failure(struct quotas *q, struct quota_user *u, int error)
+take_failure(struct quotas *q, struct quota_user *u, int error, struct quota_time now)
 {
 	LOG(WARNING, "a user's files cannot be counted", LOG_BYTES("user", name_of(u)),
 	    LOG_ERRNO(error));
-	if (!u->known) {
+	u->scanning = false;
+	if (u->known) {
+		u->unsure = u->stale = false;
+		u->dirty = true;
+		answer_first(q, u);
+	} else {
 		answer_error(q, first(u), error);
 		drop_first(u);
-		pass_scan_on(q, u);
-		return;
 	}
-	u->unsure = u->doubtful = u->scanning = false;
-	u->dirty = true;
-	answer_first(q, u);
-	go_on(q, u);
+	go_on(q, u, now);
+}
+
+/* Takes what a count has found for the tally, with what may not be in it. */
+static void
+take_count(struct quota_user *u, const struct q_scanned *m, struct quota_time now)
+{
+	/* Whoever worked for a worker that is gone has told nobody what he did meanwhile. */
+	const bool settled = u->scan_began >= u->lost_until;
+
+	u->before = u->known ? add_amounts(u->tally, u->lost) : (struct amount){0};
+	/* Where they never stop to change, what was added counts twice rather than not at all. */
+	u->tally = add_amounts((struct amount){m->bytes, m->files}, u->added);
+	if (u->moved || !settled)
+		u->tally = higher(u->tally, u->before);
+	u->lost = (struct amount){0};
+	u->unsure = u->changed || !settled || uploads(u);
+	u->stale = u->scanning = false;
+	u->known = u->dirty = true;
+	u->scanned = now.wall;
+	u->scanned_until = m->until;
+	LOG(DEBUG, "a user's files were counted", LOG_BYTES("user", name_of(u)),
+	    LOG_NUM("bytes", u->tally.bytes), LOG_NUM("files", u->tally.files));
 }
 
 static int
-take_scanned(struct quotas *q, uint64_t peer, const struct q_scanned *m, int64_t now)
+take_scanned(struct quotas *q, uint64_t peer, const struct q_scanned *m, struct quota_time now)
 {
 	struct quota_user *u = get_user(q, m->user);
 
 	if (!u || !u->scanning || first(u)->peer != peer || id_of(first(u)) != m->id)
 		return 0; /* nobody waits for it any more */
 	if (m->error) {
-		take_failure(q, u, -(int)(m->error & 0xfff));
+		take_failure(q, u, -(int)(m->error & 0xfff), now);
 		return 0;
 	}
 	if (u->changed && u->scans < SCANS_MAX) {
-		send_scan(q, u);
+		send_scan(q, u, now);
 		return 0;
 	}
-	/* Where they never stop to change, what was added counts twice rather than not at all. */
-	u->bytes = add(m->bytes, u->added_bytes);
-	u->files = add(m->files, u->added_files);
-	u->known = true;
-	u->unsure = u->changed;
-	u->doubtful = sessions(u) > 1;
-	u->scanned = now;
-	u->scanned_by = peer;
-	u->lost_bytes = u->lost_files = 0;
-	u->dirty = true;
-	u->scanning = false;
-	LOG(DEBUG, "a user's files were counted", LOG_BYTES("user", m->user),
-	    LOG_NUM("bytes", u->bytes), LOG_NUM("files", u->files));
+	take_count(u, m, now);
 	/* One of them is answered in any case, however often they change. */
 	answer_first(q, u);
-	go_on(q, u);
+	go_on(q, u, now);
 	return 0;
 }
 
 /* --- sessions and changes --- */
 
 static int
-take_open(struct quotas *q, uint64_t peer, const struct q_open *m, bool again, int64_t now)
+take_open(struct quotas *q, uint64_t peer, const struct q_open *m, struct quota_time now)
 {
 	struct quota_user *u = get_user(q, m->user);
 	struct share *s = u ? get_share(u, peer) : NULL;
@@ -492,8 +502,9 @@ take_open(struct quotas *q, uint64_t peer, const struct q_open *m, bool again, i
 	if (!s)
 		return -ENOMEM;
 	s->sessions++;
+	s->held = add_amounts(s->held, (struct amount){m->bytes, m->files});
 	u->dirty = true;
-	if (again || now - u->scanned >= (int64_t)(m->rescan * 1000))
+	if (now.wall - u->scanned >= (int64_t)(m->rescan * 1000))
 		u->unsure = true;
 	/* One that can't be opened now is when it is asked for. */
 	open_row(q, u);
@@ -525,71 +536,98 @@ apply(uint64_t *to, int64_t difference)
 	return fits;
 }
 
-static void
-apply_change(struct quota_user *u, int64_t bytes, int64_t files, bool overlaps)
+static bool
+apply_both(struct amount *to, int64_t bytes, int64_t files)
 {
-	if (u->scanning && (bytes || files)) {
+	const bool fits_bytes = apply(&to->bytes, bytes);
+	const bool fits_files = apply(&to->files, files);
+
+	return fits_bytes && fits_files;
+}
+
+static int64_t
+what_grows(int64_t difference)
+{
+	return difference > 0 ? difference : 0;
+}
+
+/* A change that was made since then, or names that have. */
+static void
+take_difference(struct quota_user *u, int64_t bytes, int64_t files, uint64_t since, bool moved)
+{
+	if (!bytes && !files && !moved)
+		return;
+	if (u->scanning) {
 		u->changed = true;
-		u->added_bytes = add(u->added_bytes, bytes > 0 ? (uint64_t)bytes : 0);
-		u->added_files = add(u->added_files, files > 0 ? (uint64_t)files : 0);
+		u->moved = u->moved || moved;
+		u->added = add_amounts(u->added, (struct amount){(uint64_t)what_grows(bytes),
+								 (uint64_t)what_grows(files)});
 	}
 	if (!u->known)
 		return;
-	/* What a scan may have seen: rather twice than not at all. */
-	if (overlaps && (bytes || files))
-		u->unsure = true;
-	const bool fits_bytes = apply(&u->bytes, overlaps && bytes < 0 ? 0 : bytes);
-	const bool fits_files = apply(&u->files, overlaps && files < 0 ? 0 : files);
-	if (!fits_bytes || !fits_files)
-		u->unsure = true;
 	u->dirty = true;
+	apply_both(&u->before, bytes, files);
+	if (since > u->scanned_until) {
+		if (!apply_both(&u->tally, bytes, files))
+			u->unsure = true;
+		return;
+	}
+	/* What the last count may have seen, or not. */
+	apply_both(&u->tally, what_grows(bytes), what_grows(files));
+	if (moved)
+		u->tally = higher(u->tally, u->before);
+	u->unsure = true;
+}
+
+/* Of what a worker had reserved so much is free again. */
+static void
+release(struct quota_user *u, struct share *s, const struct q_change *m)
+{
+	const struct amount told = {(uint64_t)what_grows(m->bytes), 0};
+	const struct amount wanted = {m->release_bytes, m->release_files};
+	const struct amount free = s ? lower(wanted, s->held) : (struct amount){0};
+
+	/* What was reserved at a process before this one, and was not told. */
+	if (free.bytes < wanted.bytes || free.files < wanted.files)
+		u->unsure = true;
+	if (!s)
+		return;
+	s->held.bytes -= free.bytes;
+	s->held.files -= free.files;
+	if (m->unsure)
+		u->lost = add_amounts(u->lost,
+				      (struct amount){sub(free.bytes, told.bytes), free.files});
+	drop_idle_share(u, s);
 }
 
 static int
-take_change(struct quotas *q, uint64_t peer, const struct q_change *m, int64_t now)
+take_change(struct quotas *q, uint64_t peer, const struct q_change *m, struct quota_time now)
 {
 	struct quota_user *u = get_user(q, m->user);
-	struct share *s = u ? find_share(u, peer) : NULL;
-	const bool releases = m->release_bytes || m->release_files;
 
 	if (!u)
 		return -ENOMEM;
 	open_row(q, u);
-	/* Of a reservation that a process before this one made. */
-	if (m->unsure ||
-	    (releases && (!s || m->release_bytes > s->bytes || m->release_files > s->files)))
-		u->unsure = true;
-	if (s) {
-		const uint64_t bytes = m->release_bytes < s->bytes ? m->release_bytes : s->bytes;
-		const uint64_t files = m->release_files < s->files ? m->release_files : s->files;
-		s->bytes -= bytes;
-		s->files -= files;
-		if (m->unsure) {
-			const uint64_t told = m->bytes > 0 ? (uint64_t)m->bytes : 0;
-			u->lost_bytes = add(u->lost_bytes, sub(bytes, told));
-			u->lost_files = add(u->lost_files, files);
-		}
-		drop_idle_share(u, s);
-	}
-	apply_change(u, m->bytes, m->files,
-		     !releases && u->scanned_by != peer && now - u->scanned < OVERLAP_MS &&
-			     now >= u->scanned && u->scanned_by != 0);
+	release(u, find_share(u, peer), m);
+	take_difference(u, m->bytes, m->files, m->since, m->moved);
+	if (m->unsure)
+		u->unsure = u->changed = true;
 	u->dirty = true;
-	go_on(q, u);
+	go_on(q, u, now);
 	return 0;
 }
 
 int
-quotas_take(struct quotas *q, uint64_t peer, const struct message *m, bool again, int64_t now)
+quotas_take(struct quotas *q, uint64_t peer, const struct message *m, struct quota_time now)
 {
 	switch (m->id) {
 	case MSG_Q_OPEN:
-		return take_open(q, peer, &m->q_open, again, now);
+		return take_open(q, peer, &m->q_open, now);
 	case MSG_Q_CLOSE:
 		return take_close(q, peer, &m->q_close);
 	case MSG_Q_RESERVE:
 	case MSG_Q_ASK:
-		return enqueue(q, peer, m);
+		return enqueue(q, peer, m, now);
 	case MSG_Q_CHANGE:
 		return take_change(q, peer, &m->q_change, now);
 	case MSG_Q_SCANNED:
@@ -609,22 +647,32 @@ quotas_freed(struct quotas *q, const struct k_freed *freed)
 	open_row(q, u);
 	/* It comes by way of the monitor, so the files may have been counted without what the sweep
 	 * had removed already. */
-	apply_change(u, -(int64_t)(freed->bytes & INT64_MAX), -(int64_t)(freed->files & INT64_MAX),
-		     u->scanned < 0 || (uint64_t)u->scanned >= freed->since);
+	take_difference(u, -(int64_t)(freed->bytes & INT64_MAX),
+			-(int64_t)(freed->files & INT64_MAX), freed->since, false);
 }
 
 static void
-lose_share(struct quota_user *u, struct share *s)
+lose_share(struct quota_user *u, struct share *s, struct quota_time now)
 {
-	u->lost_bytes = add(u->lost_bytes, s->bytes);
-	u->lost_files = add(u->lost_files, s->files);
-	u->unsure = u->dirty = true;
+	u->lost = add_amounts(u->lost, s->held);
+	u->lost_until = now.us + LOST_US;
+	u->unsure = u->changed = u->dirty = true;
 	LL_DELETE(u->shares, s);
 	free(s);
 }
 
 void
-quotas_lose(struct quotas *q, uint64_t peer)
+quotas_begin(struct quotas *q, struct quota_time now)
+{
+	struct quota_user *u, *next_user;
+
+	q->began = true;
+	HASH_ITER (hh, q->users, u, next_user)
+		go_on(q, u, now);
+}
+
+void
+quotas_lose(struct quotas *q, uint64_t peer, struct quota_time now)
 {
 	struct quota_user *u, *next_user;
 	struct question *w;
@@ -633,13 +681,13 @@ quotas_lose(struct quotas *q, uint64_t peer)
 		const bool was_counting = u->scanning && first(u)->peer == peer;
 		struct share *s = find_share(u, peer);
 		if (s)
-			lose_share(u, s);
+			lose_share(u, s, now);
 		for (w = first(u); w; w = STAILQ_NEXT(w, link))
 			if (w->peer == peer)
 				w->peer = 0;
 		if (was_counting)
 			u->scanning = false;
-		go_on(q, u);
+		go_on(q, u, now);
 	}
 }
 
@@ -679,7 +727,7 @@ quotas_saved(struct quotas *q)
 	HASH_ITER (hh, q->users, u, next) {
 		if (u->saving) {
 			u->saving = u->dirty = false;
-			u->opened = !is_idle(u) || u->unsure || u->doubtful;
+			u->opened = !is_idle(u) || u->unsure;
 		}
 		if (!u->dirty && is_idle(u))
 			free_user(q, u);

@@ -5,14 +5,17 @@
  * Quotas: what the files of each user take, what is reserved on top of it, and who waits until it
  * is known.  It does no I/O but by the calls that its owner gives it.
  *
- * A tally is known when the user's files were counted (Q_SCAN) and every change since was told.  It
- * is unsure when a change may have been missed: then the files are counted anew before the next
- * question is answered, but not while an upload of the user runs, since nobody can tell how much of
- * what it has written is counted.  So long it goes by what is known, and what a lost worker had
- * reserved stays counted: the tally may be too high, never too low.
+ * A tally is known when the user's files were counted (Q_SCAN) and every change since was told.
+ * What has changed while they were counted may be in the count or not: it is added, and never taken
+ * away.  Where names have changed, files may have been missed, and the tally of before holds where
+ * it is higher.
  *
- * A peer is a channel to a worker, by a number that is never used again.  Times are milliseconds
- * since 1970.
+ * A tally is unsure when it may be wrong for such reasons: then the files are counted anew before
+ * the next question is answered, but not while an upload of the user runs, since nobody can tell
+ * how much of what it has written is counted.  So long it goes by what is known, and what a lost
+ * worker had reserved stays counted: the tally may be too high, never too low.
+ *
+ * A peer is a channel to a worker, by a number that is never used again.
  */
 #ifndef WHARF_LEDGER_QUOTA_H
 #define WHARF_LEDGER_QUOTA_H
@@ -39,20 +42,32 @@ struct quotas {
 	const struct quota_calls *calls;
 	void *owner;
 	struct quota_user *users;
+	bool began;
+};
+
+/* Now, in microseconds of the monotonic clock, and in milliseconds since 1970. */
+struct quota_time {
+	uint64_t us;
+	int64_t wall;
 };
 
 void quotas_init(struct quotas *q, const struct quota_calls *calls, void *owner);
 void quotas_deinit(struct quotas *q);
 
 /*
- * A message Q_* of a worker.  again: it may be about a session that began before this process did.
- * Returns 0, or a negative errno: the peer did what it must not, and is to be ended.
+ * Every session from before this process was told of: questions are answered from now on, and not
+ * sooner.
  */
-int quotas_take(struct quotas *q, uint64_t peer, const struct message *m, bool again, int64_t now);
+void quotas_begin(struct quotas *q, struct quota_time now);
+/*
+ * A message Q_* of a worker.  Returns 0, or a negative errno: the peer did what it must not, and is
+ * to be ended.
+ */
+int quotas_take(struct quotas *q, uint64_t peer, const struct message *m, struct quota_time now);
 /* K_FREED. */
 void quotas_freed(struct quotas *q, const struct k_freed *freed);
 /* The worker is gone, with its sessions and reservations. */
-void quotas_lose(struct quotas *q, uint64_t peer);
+void quotas_lose(struct quotas *q, uint64_t peer, struct quota_time now);
 
 /* Whether a row has changed since it was saved. */
 bool quotas_dirty(const struct quotas *q);

@@ -55,6 +55,7 @@ on_ready(struct peer *p, const struct message *msg)
 	LOG(INFO, "the ledger serves", LOG_NUM("pid", p->pid));
 	for (size_t i = 0; i < l->monitor->n_workers; i++)
 		ledger_connect(&l->monitor->workers[i]);
+	peer_send(p, &(struct message){.id = MSG_K_RUN, .fd = -1});
 	return 0;
 }
 

@@ -20,32 +20,34 @@
 #define ROW_BITS 20
 #define ROW_MASK ((1U << ROW_BITS) - 1)
 
-/* The question that each message is, its number's field, what answers it, and whether it may change
- * what a quota counts. */
-#define QUESTIONS(ROW)                           \
-	ROW(F_OPEN, f_open, R_OPENED, true)      \
-	ROW(F_COMMIT, f_commit, R_CLOSED, true)  \
-	ROW(F_KEEP, f_keep, R_CLOSED, true)      \
-	ROW(F_USAGE, f_usage, R_USAGE, false)    \
-	ROW(F_STAT, f_stat, R_STAT, false)       \
-	ROW(F_LIST, f_list, R_LISTING, false)    \
-	ROW(F_MKDIR, f_mkdir, R_DONE, false)     \
-	ROW(F_RMDIR, f_rmdir, R_DONE, true)      \
-	ROW(F_UNLINK, f_unlink, R_DONE, true)    \
-	ROW(F_RENAME, f_rename, R_DONE, true)    \
-	ROW(F_CHMOD, f_chmod, R_DONE, false)     \
-	ROW(F_CHGRP, f_chgrp, R_DONE, false)     \
-	ROW(F_UTIME, f_utime, R_DONE, false)     \
-	ROW(F_SYMLINK, f_symlink, R_DONE, false) \
-	ROW(F_SPACE, f_space, R_SPACE, false)
+/* What it may do to what a quota counts. */
+enum effect { NOTHING, CHANGES, MOVES };
+
+/* The question that each message is, its number's field, what answers it, and its effect. */
+#define QUESTIONS(ROW)                             \
+	ROW(F_OPEN, f_open, R_OPENED, CHANGES)     \
+	ROW(F_COMMIT, f_commit, R_CLOSED, MOVES)   \
+	ROW(F_KEEP, f_keep, R_CLOSED, CHANGES)     \
+	ROW(F_USAGE, f_usage, R_USAGE, NOTHING)    \
+	ROW(F_STAT, f_stat, R_STAT, NOTHING)       \
+	ROW(F_LIST, f_list, R_LISTING, NOTHING)    \
+	ROW(F_MKDIR, f_mkdir, R_DONE, NOTHING)     \
+	ROW(F_RMDIR, f_rmdir, R_DONE, MOVES)       \
+	ROW(F_UNLINK, f_unlink, R_DONE, CHANGES)   \
+	ROW(F_RENAME, f_rename, R_DONE, MOVES)     \
+	ROW(F_CHMOD, f_chmod, R_DONE, NOTHING)     \
+	ROW(F_CHGRP, f_chgrp, R_DONE, NOTHING)     \
+	ROW(F_UTIME, f_utime, R_DONE, NOTHING)     \
+	ROW(F_SYMLINK, f_symlink, R_DONE, NOTHING) \
+	ROW(F_SPACE, f_space, R_SPACE, NOTHING)
 
 static const struct {
 	size_t id; /* where the field `id` stands in struct message */
 	enum message_id answer;
-	bool changes;
+	enum effect effect;
 } questions[MSG_COUNT] = {
-#define QUESTION(NAME, name, ANSWER, changes) \
-	[MSG_##NAME] = {offsetof(struct message, name.id), MSG_##ANSWER, changes},
+#define QUESTION(NAME, name, ANSWER, effect) \
+	[MSG_##NAME] = {offsetof(struct message, name.id), MSG_##ANSWER, effect},
 	QUESTIONS(QUESTION)};
 
 /* What an answer says. */
@@ -219,22 +221,31 @@ is_lost(const struct request *r, const struct message *m)
 static void
 count(const struct request *r, const struct message *m, bool is_sure)
 {
-	struct account *a = r->account;
+	struct q_change change = {.since = r->since,
+				  .moved = questions[r->question].effect == MOVES};
 
-	if (!a)
+	if (!r->account)
 		return;
 	if (!is_sure || is_lost(r, m))
-		account_unsure(a);
+		account_unsure(r->account);
 	if (!is_sure)
 		return;
-	if (m->id == MSG_R_OPENED && r->told)
-		account_changed(a, m->r_opened.bytes, m->r_opened.files);
-	else if (m->id == MSG_R_OPENED)
-		quota_opened(r->session, m->r_opened.bytes, m->r_opened.files);
-	else if (m->id == MSG_R_CLOSED)
-		account_changed(a, m->r_closed.bytes, m->r_closed.files);
-	else if (m->id == MSG_R_DONE)
-		account_changed(a, m->r_done.bytes, m->r_done.files);
+	if (m->id == MSG_R_OPENED && !r->told) {
+		quota_opened(r->session, m->r_opened.bytes, m->r_opened.files, r->since);
+		return;
+	}
+	if (m->id == MSG_R_OPENED) {
+		change.bytes = m->r_opened.bytes;
+		change.files = m->r_opened.files;
+	} else if (m->id == MSG_R_CLOSED) {
+		change.bytes = m->r_closed.bytes;
+		change.files = m->r_closed.files;
+	} else if (m->id == MSG_R_DONE) {
+		change.bytes = m->r_done.bytes;
+		change.files = m->r_done.files;
+	}
+	if (change.bytes || change.files || change.moved)
+		account_tell(r->account, change);
 }
 
 /* An answer, or what stands for it, to whoever waits for it. */
@@ -248,10 +259,9 @@ give_answer(struct agents *as, struct request *r, struct message *m)
 	/* Nobody has looked yet what kind of file system that is on. */
 	s->result.may_hang = s->result.may_hang || m->fd >= 0;
 	if (was.question == MSG_F_USAGE) {
-		const struct r_usage *u = &m->r_usage;
-		bool counted = m->id == MSG_R_USAGE && u->error == 0;
-		quota_scanned(was.account, was.scan, counted ? 0 : EIO, counted ? u->bytes : 0,
-			      counted ? u->files : 0);
+		const struct r_usage failed = {.error = EIO};
+		bool counted = m->id == MSG_R_USAGE && m->r_usage.error == 0;
+		quota_scanned(was.account, was.scan, was.since, counted ? &m->r_usage : &failed);
 	}
 	free_row(as, r);
 	if (was.told) {
@@ -457,14 +467,16 @@ send_question(struct session *s, struct message *m, bool told, uint32_t scan)
 	if (!r)
 		return -ENOMEM;
 	bool opens = m->id == MSG_F_OPEN;
-	bool changes = questions[m->id].changes && (!opens || m->f_open.how & OPEN_WRITE);
+	bool changes = questions[m->id].effect != NOTHING && (!opens || m->f_open.how & OPEN_WRITE);
+	struct account *account = changes || scan ? account_use(s->quota.account) : NULL;
 	*r = (struct request){
 		.id = r->id,
 		.session = s,
 		.told = told,
 		.changes = changes,
 		.agent = s->agent,
-		.account = changes || scan ? account_use(s->quota.account) : NULL,
+		.account = account,
+		.since = account ? ledger_now() : 0,
 		.path = opens && m->f_open.how & OPEN_STAGE ? slice_dup(m->f_open.path) : NULL,
 		.scan = scan,
 		.question = m->id,
@@ -508,7 +520,7 @@ agent_tell(struct session *s, struct message *m)
 	int r = send_question(s, m, true, 0);
 
 	agent_let_go(s, &m->fd);
-	if (r < 0 && questions[m->id].changes)
+	if (r < 0 && questions[m->id].effect != NOTHING)
 		account_unsure(s->quota.account);
 }
 

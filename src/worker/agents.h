@@ -40,6 +40,7 @@ struct request {
 	struct agent *agent;
 	struct account *account; /* whose files the answer may have changed, or NULL */
 	char *path;              /* of the upload that is opened, for when nobody waits any more */
+	uint64_t since;          /* when it was sent, where there is an account; see ledger_now() */
 	uint32_t scan;           /* F_USAGE: the ledger's question */
 	enum message_id question;
 	uint32_t id;

@@ -28,7 +28,9 @@ ledger_tell(struct ledger *l, const struct message *m)
 static void
 open_account(struct account *a)
 {
-	struct message m = {.id = MSG_Q_OPEN, .fd = -1, .q_open = {slice_of(a->user), a->rescan}};
+	struct message m = {.id = MSG_Q_OPEN,
+			    .fd = -1,
+			    .q_open = {slice_of(a->user), a->rescan, a->held_bytes, a->held_files}};
 
 	ledger_tell(a->ledger, &m);
 	if (a->unsure)
@@ -64,15 +66,9 @@ account_tell(struct account *a, struct q_change change)
 	struct message m = {.id = MSG_Q_CHANGE, .fd = -1, .q_change = change};
 
 	m.q_change.user = slice_of(a->user);
+	m.q_change.unsure = change.unsure || a->unsure;
 	/* The next ledger is told that it can't know. */
 	a->unsure = !ledger_tell(a->ledger, &m);
-}
-
-void
-account_changed(struct account *a, int64_t bytes, int64_t files)
-{
-	if (a && (bytes || files))
-		account_tell(a, (struct q_change){.bytes = bytes, .files = files});
 }
 
 void
@@ -171,6 +167,7 @@ void
 ledger_connect(struct ledger *l, int fd)
 {
 	struct channel *c = calloc(1, sizeof(*c)), *old = l->channel;
+	const struct message begun = {.id = MSG_Q_BEGUN, .fd = -1};
 	struct account *a;
 	struct wire wire;
 
@@ -195,4 +192,5 @@ ledger_connect(struct ledger *l, int fd)
 	l->channel = c;
 	LIST_FOREACH (a, &l->accounts, link)
 		open_account(a);
+	ledger_tell(l, &begun);
 }

@@ -35,8 +35,9 @@ struct account {
 	struct ledger *ledger;
 	char *user;
 	uint64_t limit_bytes, limit_files, rescan;
-	unsigned users; /* the session, and requests to its agent */
-	bool unsure;    /* a change could not be told */
+	uint64_t held_bytes, held_files; /* what its session has reserved */
+	unsigned users;                  /* the session, and requests to its agent */
+	bool unsure;                     /* a change could not be told */
 };
 
 void ledger_init(struct ledger *l, struct worker *w);
@@ -44,6 +45,13 @@ void ledger_init(struct ledger *l, struct worker *w);
 void ledger_close(struct ledger *l);
 /* W_LEDGER: takes fd over, in place of any other channel. */
 void ledger_connect(struct ledger *l, int fd);
+/* Microseconds of the monotonic clock, as what the ledger is told has them. */
+static inline uint64_t
+ledger_now(void)
+{
+	return uv_hrtime() / 1000;
+}
+
 /* A message; none where there is no ledger.  Whether it was sent, or will be. */
 bool ledger_tell(struct ledger *l, const struct message *m);
 
@@ -55,8 +63,7 @@ struct account *account_use(struct account *a);
 void account_put(struct account **a);
 /* Tells Q_CHANGE, whose user is filled in. */
 void account_tell(struct account *a, struct q_change change);
-/* Files of the account have changed by so much; or nobody knows by how much.  NULL: no account. */
-void account_changed(struct account *a, int64_t bytes, int64_t files);
+/* Nobody knows by how much its files have changed.  NULL: no account. */
 void account_unsure(struct account *a);
 
 #endif

@@ -101,8 +101,8 @@ answer(struct question *q, int error, const struct q_told *told, uint64_t bytes)
 
 	if (error == 0 && kind != ASK) {
 		if (s) {
-			s->quota.held_bytes += bytes;
-			s->quota.held_files += q->files;
+			q->account->held_bytes += bytes;
+			q->account->held_files += q->files;
 		} else {
 			account_tell(q->account, (struct q_change){.release_bytes = bytes,
 								   .release_files = q->files});
@@ -128,14 +128,8 @@ void
 quota_lose(struct ledger *l)
 {
 	struct question *q = LIST_FIRST(&l->questions), *next;
-	struct session *s;
 
 	LIST_INIT(&l->questions);
-	TAILQ_FOREACH (s, &l->worker->sessions, link) {
-		struct session_quota *own = &s->quota;
-		own->lost = own->lost || own->held_bytes || own->held_files;
-		own->held_bytes = own->held_files = 0;
-	}
 	for (; q; q = next) {
 		const struct question was = *q;
 		next = LIST_NEXT(q, link);
@@ -167,7 +161,7 @@ scan(struct ledger *l, uint32_t id)
 	if (!q)
 		return;
 	if (!q->session || agent_count(q->session, id) < 0)
-		quota_scanned(q->account, id, EIO, 0, 0);
+		quota_scanned(q->account, id, 0, &(struct r_usage){.error = EIO});
 }
 
 int
@@ -271,7 +265,7 @@ on_tick(uv_timer_t *timer)
 }
 
 void
-quota_opened(struct session *s, int64_t bytes, int64_t files)
+quota_opened(struct session *s, int64_t bytes, int64_t files, uint64_t since)
 {
 	struct session_quota *own = &s->quota;
 
@@ -280,10 +274,12 @@ quota_opened(struct session *s, int64_t bytes, int64_t files)
 	/* What is gone makes room now.  What is new is told at the upload's end: till then it is
 	 * reserved, or takes the place of what goes when it is published. */
 	if (bytes < 0)
-		account_changed(own->account, bytes, 0);
+		account_tell(own->account, (struct q_change){.bytes = bytes, .since = since});
 	else
 		own->bytes += bytes;
 	own->files += files;
+	own->since = since;
+	own->opened = ledger_now();
 }
 
 void
@@ -356,12 +352,14 @@ quota_settle(struct session *s, int64_t grown, bool sure)
 		return;
 	/* An answer that is on its way is released when it comes. */
 	quota_forget(s);
-	struct q_change change = {.release_bytes = own->held_bytes,
-				  .release_files = own->held_files,
+	struct q_change change = {.release_bytes = a->held_bytes,
+				  .release_files = a->held_files,
 				  .bytes = own->bytes + grown,
 				  .files = own->files,
-				  .unsure = own->lost || !sure};
+				  .since = own->since,
+				  .unsure = !sure};
 	*own = (struct session_quota){.account = a};
+	a->held_bytes = a->held_files = 0;
 	if (change.release_bytes || change.release_files || change.bytes || change.files ||
 	    change.unsure)
 		account_tell(a, change);
@@ -374,24 +372,32 @@ without(uint64_t found, int64_t later)
 }
 
 /*
- * A count has found what this worker tells at the end of uploads that run; it is not to be counted
- * twice.
+ * A count has found what this worker tells at the end of uploads that run: where their files were
+ * opened before, it is for sure not to be counted twice.
  */
 void
-quota_scanned(struct account *a, uint32_t id, uint32_t error, uint64_t bytes, uint64_t files)
+quota_scanned(struct account *a, uint32_t id, uint64_t since, const struct r_usage *found)
 {
-	const struct session *s;
+	const uint64_t until = ledger_now();
+	struct session *s;
 	int64_t later_bytes = 0, later_files = 0;
 
 	TAILQ_FOREACH (s, &a->ledger->worker->sessions, link) {
-		if (!s->quota.account || strcmp(s->quota.account->user, a->user) != 0)
+		struct session_quota *own = &s->quota;
+		if (found->error || !own->account || strcmp(own->account->user, a->user) != 0 ||
+		    !own->opened || own->opened >= since)
 			continue;
-		later_bytes += s->quota.bytes;
-		later_files += s->quota.files;
+		later_bytes += own->bytes;
+		later_files += own->files;
+		own->since = until + 1;
 	}
 	struct message m = {.id = MSG_Q_SCANNED,
 			    .fd = -1,
-			    .q_scanned = {id, slice_of(a->user), error, without(bytes, later_bytes),
-					  without(files, later_files)}};
+			    .q_scanned = {.id = id,
+					  .user = slice_of(a->user),
+					  .error = found->error,
+					  .bytes = without(found->bytes, later_bytes),
+					  .files = without(found->files, later_files),
+					  .until = until}};
 	ledger_tell(a->ledger, &m);
 }

@@ -14,7 +14,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 import wharf  # noqa: E402
-from cases import case, check, main, until  # noqa: E402
+from cases import PATIENCE, case, check, main, until  # noqa: E402
 from ftp import reset  # noqa: E402
 from uploads import GONE, Stopped, agrees, content, history, parts, slurp, tally, usage  # noqa: E402
 
@@ -332,6 +332,25 @@ def versions(mode):
         check(f.write("STOR other", b"1").code in (552, 452), "a version more than files are allowed")
         check(slurp(d.path("other")) == b"0")
         agrees(d, f)
+
+
+@case("U37", "what an upload has reserved stays so when the ledger is killed", modes=("root",))
+def reserved(mode):
+    limit = 1 << 20
+    with daemon(bytes=limit, expect=["ledger"]) as d, d.login() as f, d.login() as g:
+        sock, _ = f.open("STOR slow")
+        sock.sendall(bytes(1000))
+        until(lambda: usage(d.root())[0] == 1000, what="some of it is written")
+        os.kill(d.processes("wharfd-ledger")[0], signal.SIGKILL)
+        tally(g, PATIENCE)
+        for size in (limit - 1000, 4096, 1):
+            g.write("STOR n%d" % size, bytes(size))
+        sock.sendall(bytes(60000))
+        sock.shutdown(socket.SHUT_WR)
+        check(f.reply().code == 226, "what was reserved was not to be had")
+        sock.close()
+        check(usage(d.root())[0] <= limit, "beyond the limit:", usage(d.root()))
+        agrees(d, g)
 
 
 if __name__ == "__main__":

@@ -103,10 +103,20 @@ start_with(bool alone, rlim_t largest)
 	return (int)m.k_ready.error;
 }
 
+/* Each worker has its channel. */
+static void
+run(void)
+{
+	const struct message m = {.id = MSG_K_RUN, .fd = -1};
+
+	assert_int_equal(wire_send(&world.monitor, &m), 0);
+}
+
 static void
 start(bool alone)
 {
 	assert_int_equal(start_with(alone, 0), 0);
+	run();
 }
 
 static void
@@ -277,6 +287,15 @@ hear(unsigned i)
 	return &m;
 }
 
+/* Whether it says anything within so many milliseconds. */
+static bool
+says_something(unsigned i, int ms)
+{
+	struct pollfd wait = {.fd = world.worker[i].fd, .events = POLLIN};
+
+	return poll(&wait, 1, ms) != 0;
+}
+
 static bool
 log_has(const char *text)
 {
@@ -371,20 +390,20 @@ a_quota_is_kept(void **state)
 	start(true);
 	connect_worker(0);
 	connect_worker(1);
-	SAY(0, Q_OPEN, q_open, user, 86400);
+	SAY(0, Q_OPEN, q_open, user, 86400, 0, 0);
 	SAY(0, Q_RESERVE, q_reserve, 5, user, 1000, none, 700, 1, 1, 0);
 	assert_int_equal(hear(0)->id, MSG_Q_SCAN);
 	/* On the disk before anything is granted. */
 	assert_int_equal(query("SELECT open FROM quota WHERE user = 'alice'"), 1);
-	SAY(0, Q_SCANNED, q_scanned, 5, user, 0, 100, 1);
+	SAY(0, Q_SCANNED, q_scanned, 5, user, 0, 100, 1, 1);
 	const struct message *m = hear(0);
 	assert_int_equal(m->id, MSG_Q_RESERVED);
 	assert_int_equal(m->q_reserved.error, 0);
 	assert_int_equal(m->q_reserved.bytes, 700);
-	SAY(1, Q_OPEN, q_open, user, 86400);
+	SAY(1, Q_OPEN, q_open, user, 86400, 0, 0);
 	SAY(1, Q_RESERVE, q_reserve, 9, user, 1000, none, 700, 300, 1, 0);
 	assert_int_equal(hear(1)->q_reserved.error, EDQUOT);
-	SAY(0, Q_CHANGE, q_change, user, 700, 1, 650, 1, 0);
+	SAY(0, Q_CHANGE, q_change, user, 700, 1, 650, 1, UINT64_MAX, 0, 0);
 	SAY(0, Q_ASK, q_ask, 6, user);
 	m = hear(0);
 	assert_int_equal(m->id, MSG_Q_TOLD);
@@ -406,10 +425,10 @@ killed_it_has_the_files_counted_anew(void **state)
 	for (unsigned i = 0; i < 3; i++) {
 		start(i != 2);
 		connect_worker(0);
-		SAY(0, Q_OPEN, q_open, user, 86400);
+		SAY(0, Q_OPEN, q_open, user, 86400, 0, 0);
 		SAY(0, Q_ASK, q_ask, 1, user);
 		assert_int_equal(hear(0)->id, MSG_Q_SCAN);
-		SAY(0, Q_SCANNED, q_scanned, 1, user, 0, 100 + i, 1);
+		SAY(0, Q_SCANNED, q_scanned, 1, user, 0, 100 + i, 1, 1);
 		assert_int_equal(hear(0)->q_told.bytes, 100 + i);
 		if (i == 1) {
 			SAY(0, Q_CLOSE, q_close, user);
@@ -422,10 +441,44 @@ killed_it_has_the_files_counted_anew(void **state)
 	}
 	start(true);
 	connect_worker(0);
-	SAY(0, Q_OPEN, q_open, user, 86400);
+	SAY(0, Q_OPEN, q_open, user, 86400, 0, 0);
 	SAY(0, Q_CLOSE, q_close, user);
 	assert_int_equal(stop(), 0);
 	assert_int_equal(query("SELECT open FROM quota"), 1);
+}
+
+/* After another one was killed it answers when all workers have told what they have, or had their
+ * time. */
+static void
+it_begins_when_all_have_told(void **state)
+{
+	const struct slice user = SLICE("alice");
+	const struct message begun = {.id = MSG_Q_BEGUN, .fd = -1};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		bool all_tell = i == 0;
+		assert_int_equal(start_with(false, 0), 0);
+		connect_worker(0);
+		connect_worker(1);
+		SAY(0, Q_OPEN, q_open, user, 86400, 0, 0);
+		say(0, begun);
+		SAY(0, Q_ASK, q_ask, 1, user);
+		assert_false(says_something(0, 100));
+		run();
+		assert_false(says_something(0, 100));
+		SAY(1, Q_OPEN, q_open, user, 86400, 500, 1);
+		assert_false(says_something(0, 100));
+		if (all_tell)
+			say(1, begun);
+		assert_int_equal(hear(0)->id, MSG_Q_SCAN);
+		SAY(0, Q_SCANNED, q_scanned, 1, user, 0, 100, 1, 1);
+		const struct message *m = hear(0);
+		assert_int_equal(m->q_told.bytes, 100);
+		assert_int_equal(m->q_told.reserved_bytes, 500);
+		assert_int_equal(m->q_told.reserved_files, 1);
+		assert_int_equal(stop(), 0);
+	}
 }
 
 static void
@@ -442,7 +495,7 @@ a_worker_that_lies_is_cut_off_alone(void **state)
 	SAY(1, Q_CLOSE, q_close, SLICE("alice"));
 	assert_int_equal(await(&world.worker[1], &m), WIRE_CLOSED);
 	connect_worker(2);
-	SAY(2, Q_OPEN, q_open, SLICE("alice"), 0);
+	SAY(2, Q_OPEN, q_open, SLICE("alice"), 0, 0, 0);
 	SAY(2, Q_ASK, q_ask, 4, SLICE("alice"));
 	assert_int_equal(hear(2)->id, MSG_Q_SCAN);
 	assert_int_equal(stop(), 0);
@@ -458,10 +511,10 @@ a_worker_that_does_not_read_is_cut_off(void **state)
 	(void)state;
 	start(true);
 	connect_worker(0);
-	SAY(0, Q_OPEN, q_open, SLICE("alice"), 86400);
+	SAY(0, Q_OPEN, q_open, SLICE("alice"), 86400, 0, 0);
 	SAY(0, Q_ASK, q_ask, 1, SLICE("alice"));
 	assert_int_equal(hear(0)->id, MSG_Q_SCAN);
-	SAY(0, Q_SCANNED, q_scanned, 1, SLICE("alice"), 0, 1, 1);
+	SAY(0, Q_SCANNED, q_scanned, 1, SLICE("alice"), 0, 1, 1, 1);
 	for (unsigned i = 0; i < 400000 && r == 0; i++)
 		r = wire_send(
 			&world.worker[0],
@@ -476,6 +529,7 @@ a_full_disk_keeps_records_in_the_spool(void **state)
 {
 	(void)state;
 	assert_int_equal(start_with(true, 200000), 0);
+	run();
 	connect_worker(0);
 	for (unsigned i = 0; i < 20; i++) {
 		add_records(300);
@@ -486,7 +540,7 @@ a_full_disk_keeps_records_in_the_spool(void **state)
 	assert_true(log_has("the ledger's database fails"));
 	assert_true(ROWS < world.records);
 	/* It goes on serving, and ends as it should. */
-	SAY(0, Q_OPEN, q_open, SLICE("alice"), 86400);
+	SAY(0, Q_OPEN, q_open, SLICE("alice"), 86400, 0, 0);
 	SAY(0, Q_ASK, q_ask, 1, SLICE("alice"));
 	assert_int_equal(hear(0)->id, MSG_Q_SCAN);
 	assert_int_equal(stop(), 0);
@@ -705,12 +759,12 @@ quota_tells(void **state)
 	write_conf();
 	start(true);
 	connect_worker(0);
-	SAY(0, Q_OPEN, q_open, alice, 86400);
+	SAY(0, Q_OPEN, q_open, alice, 86400, 0, 0);
 	SAY(0, Q_RESERVE, q_reserve, 1, alice, 5000, UINT64_MAX, 700, 1, 1, 0);
 	assert_int_equal(hear(0)->id, MSG_Q_SCAN);
-	SAY(0, Q_SCANNED, q_scanned, 1, alice, 0, 100, 2);
+	SAY(0, Q_SCANNED, q_scanned, 1, alice, 0, 100, 2, 1);
 	assert_int_equal(hear(0)->id, MSG_Q_RESERVED);
-	SAY(0, Q_OPEN, q_open, bob, 86400);
+	SAY(0, Q_OPEN, q_open, bob, 86400, 0, 0);
 	for (unsigned i = 0;
 	     i < 100 && query("SELECT bytes FROM quota WHERE user = 'alice'") != 100; i++)
 		pause_ms(20);
@@ -744,6 +798,7 @@ main(void)
 		TEST(killed_it_loses_and_doubles_nothing),
 		TEST(a_quota_is_kept),
 		TEST(killed_it_has_the_files_counted_anew),
+		TEST(it_begins_when_all_have_told),
 		TEST(a_worker_that_lies_is_cut_off_alone),
 		TEST(a_worker_that_does_not_read_is_cut_off),
 		TEST(a_full_disk_keeps_records_in_the_spool),

@@ -305,13 +305,21 @@ with_a_quota(struct settings *set)
 	set->agent_timeout = 2;
 }
 
+/* A new ledger, which is told what the session that there is has reserved, if there is one. */
 static void
-connect_ledger(void)
+connect_ledger(const struct q_open *session)
 {
 	int channel;
 
 	make_channel(&ledger, WIRE_LEDGER, &channel);
 	tell(&world.monitor, (struct message){.id = MSG_W_LEDGER, .fd = channel});
+	if (session) {
+		struct q_open got = hear(&ledger, MSG_Q_OPEN).q_open;
+		assert_true(slice_equal(got.user, SLICE("anonymous")));
+		assert_int_equal(got.bytes, session->bytes);
+		assert_int_equal(got.files, session->files);
+	}
+	hear(&ledger, MSG_Q_BEGUN);
 }
 
 static struct client *
@@ -363,10 +371,19 @@ hear_change(uint64_t release_bytes, uint64_t release_files, int64_t bytes, int64
 	assert_int_equal(got.unsure, unsure);
 }
 
+/* Only names have changed. */
+static void
+hear_move(void)
+{
+	struct q_change got = hear(&ledger, MSG_Q_CHANGE).q_change;
+
+	assert_true(got.moved && !got.bytes && !got.files && !got.unsure);
+}
+
 static void
 changes_are_told_to_the_ledger(void **state)
 {
-	connect_ledger();
+	connect_ledger(NULL);
 	struct client *c = login_with_quota();
 	int file = temporary(true);
 
@@ -398,7 +415,7 @@ changes_are_told_to_the_ledger(void **state)
 static void
 a_quota_is_kept(void **state)
 {
-	connect_ledger();
+	connect_ledger(NULL);
 	struct client *c = login_with_quota();
 	char *bytes = random_bytes(3000000);
 	struct stat st;
@@ -440,7 +457,7 @@ a_quota_is_kept(void **state)
 static void
 a_count_comes_first(void **state)
 {
-	connect_ledger();
+	connect_ledger(NULL);
 	struct client *c = login_with_quota();
 	int file = temporary(true);
 
@@ -475,6 +492,7 @@ a_count_comes_first(void **state)
 	answer_closed(hear_commit(file), 0, 0, 0);
 	assert_int_equal(reply_code(c), 226);
 	hear_change(1 << 20, 1, 0, 1, false);
+	hear_move();
 	close(file);
 	disconnect_with_quota(c);
 	wire_deinit(&ledger);
@@ -484,7 +502,7 @@ a_count_comes_first(void **state)
 static void
 what_is_not_known_is_said_so(void **state)
 {
-	connect_ledger();
+	connect_ledger(NULL);
 	struct client *c = login_with_quota();
 	int file = temporary(true);
 
@@ -508,12 +526,12 @@ what_is_not_known_is_said_so(void **state)
 	wire_deinit(&ledger);
 }
 
-/* What runs goes on within what it has, what begins is refused, and the next ledger is told that it
- * can't know. */
+/* What runs goes on within what it has, of which the next ledger is told; what begins is refused.
+ */
 static void
 a_lost_ledger_is_no_end(void **state)
 {
-	connect_ledger();
+	connect_ledger(NULL);
 	struct client *c = login_with_quota();
 	int file = temporary(true);
 
@@ -523,13 +541,13 @@ a_lost_ledger_is_no_end(void **state)
 	assert_int_equal(reply_code(c), 150);
 	wire_deinit(&ledger);
 	usleep(50000);
-	connect_ledger();
-	assert_true(slice_equal(hear(&ledger, MSG_Q_OPEN).q_open.user, SLICE("anonymous")));
+	connect_ledger(&(struct q_open){.bytes = 1 << 20, .files = 1});
 	write_all(fd, "abc", 3);
 	close(fd);
 	answer_closed(hear_commit(file), 3, 0, 0);
 	assert_int_equal(reply_code(c), 226);
-	hear_change(0, 0, 3, 1, true);
+	hear_change(1 << 20, 1, 3, 1, false);
+	hear_move();
 	wire_deinit(&ledger);
 	usleep(50000);
 	fd = begin(c, "STOR f\r\n", file, false);
@@ -578,7 +596,7 @@ transfers_and_changes_are_recorded(void **state)
 	assert_true(world.spool >= 0);
 	unlink(path);
 	start_worker(state);
-	connect_ledger();
+	connect_ledger(NULL);
 	struct client *c = login();
 	int fd = begin(c, "STOR f\r\n", file, true);
 	assert_int_equal(reply_code(c), 150);
