@@ -171,8 +171,10 @@ is_fair(void **state)
 		assert_int_equal(write(end[i].far, "a", 1), 1);
 	}
 	for (unsigned before = 0; told_in_all() < PAIRS; before = told_in_all()) {
+		/* Those that the last turn had no time for. */
+		size_t waits = watcher.n;
 		turn();
-		assert_in_range(told_in_all(), before + 1, before + WATCH_BATCH);
+		assert_in_range(told_in_all(), before + 1, before + waits + WATCH_BATCH);
 	}
 	for (unsigned i = 0; i < PAIRS; i++)
 		assert_in_range(end[i].told, 1, 2);
