@@ -77,6 +77,9 @@ drop_opened(struct ftp_session *s)
 	int fd = t->plan.fd;
 
 	t->plan.fd = -1;
+	/* That it was opened is told before it is gone. */
+	if (fd >= 0)
+		s->world->release(s);
 	return give_back(s, t->path, t->stage, fd, t->created, given_back);
 }
 
@@ -207,8 +210,6 @@ upload_reserved(struct ftp_session *s, int error, uint64_t bytes)
 		transfer_start(s);
 		return;
 	}
-	if (!error)
-		s->world->release(s);
 	if (s->aborts) {
 		reply_aborted(s);
 	} else {
@@ -401,7 +402,6 @@ upload_end(struct ftp_session *s)
 	struct transfer *t = s->transfer;
 
 	if (s->waits == WAIT_QUOTA) {
-		s->world->release(s);
 		drop_opened(s);
 	} else if (s->waits == WAIT_AGENT && t->publishes && !t->ended) {
 		/* It was asked for, and nobody is left to hear the answer. */

@@ -17,7 +17,7 @@
 #define GRANT_FRACTION 16
 /* So often are the files counted when they change meanwhile. */
 #define SCANS_MAX 3
-/* So long an agent may still do what it was asked by a worker that is gone. */
+/* So long somebody may still do what nobody will tell of: an agent for a worker that is gone. */
 #define LOST_US 1000000
 /* So many users, and questions of one, at most: whoever has more is not honest. */
 #define USERS_MAX      100000
@@ -52,8 +52,9 @@ struct quota_user {
 	struct amount tally;
 	struct amount before; /* what the tally would be without the last count */
 	bool known;
-	bool stale; /* changes were missed that nobody had reserved: counted whatever runs */
-	bool unsure;
+	bool stale;  /* changes were missed that nobody had reserved: counted whatever runs */
+	bool unsure; /* it may be too low */
+	bool over;   /* it may be too high */
 	bool opened; /* the row on disk says that it is open */
 	bool dirty, saving;
 	int64_t scanned;        /* when, since 1970 */
@@ -68,8 +69,9 @@ struct quota_user {
 	bool scanning;
 	unsigned scans;
 	uint64_t scan_began;
-	bool changed, moved; /* since then */
-	struct amount added; /* since then */
+	/* Since then: something, names, what nobody knows the size of, and by how much it grew. */
+	bool changed, moved, missed;
+	struct amount added;
 	UT_hash_handle hh;
 };
 
@@ -239,6 +241,13 @@ is_idle(const struct quota_user *u)
 	return !u->shares && !first(u);
 }
 
+/* Whether the row on disk must not claim to be right. */
+static bool
+must_open(const struct quota_user *u)
+{
+	return !is_idle(u) || u->unsure || u->over;
+}
+
 static void
 fill_row(const struct quota_user *u, struct quota_row *row)
 {
@@ -249,10 +258,10 @@ fill_row(const struct quota_user *u, struct quota_row *row)
 				  .reserved_bytes = r.bytes,
 				  .reserved_files = r.files,
 				  .scanned = u->known ? u->scanned : 0,
-				  .open = !is_idle(u) || u->unsure};
+				  .open = must_open(u)};
 }
 
-/* Before the first change: from now on the row on disk does not claim to be right. */
+/* Before the first change. */
 static int
 open_row(struct quotas *q, struct quota_user *u)
 {
@@ -361,10 +370,23 @@ id_of(const struct question *w)
 	return w->is_ask ? w->ask.id : w->reserve.id;
 }
 
+/* Whether a figure that is too high would be told, or used to refuse. */
 static bool
-must_scan(const struct quota_user *u)
+wants_exact(const struct quota_user *u, const struct question *w)
 {
-	return !u->known || u->stale || (u->unsure && !uploads(u));
+	int error = 0;
+
+	if (!w->is_ask)
+		grant(u, &w->reserve, &error);
+	return w->is_ask || error;
+}
+
+static bool
+must_scan(const struct quota_user *u, const struct question *w)
+{
+	if (!u->known || u->stale)
+		return true;
+	return !uploads(u) && (u->unsure || (u->over && wants_exact(u, w)));
 }
 
 static void
@@ -374,7 +396,7 @@ send_scan(struct quotas *q, struct quota_user *u, struct quota_time now)
 
 	u->scanning = true;
 	u->scan_began = now.us;
-	u->changed = u->moved = false;
+	u->changed = u->moved = u->missed = false;
 	u->added = (struct amount){0};
 	u->scans++;
 	m.q_scan.id = id_of(first(u));
@@ -391,7 +413,7 @@ go_on(struct quotas *q, struct quota_user *u, struct quota_time now)
 			drop_first(u);
 			continue;
 		}
-		if (must_scan(u)) {
+		if (must_scan(u, w)) {
 			u->scans = 0;
 			send_scan(q, u, now);
 			return;
@@ -427,8 +449,8 @@ enqueue(struct quotas *q, uint64_t peer, const struct message *m, struct quota_t
 
 /*
  * A tree that was made so that it can't be counted, or takes too long, must not keep its user from
- * his uploads for good: what was known goes on to be, with all that may have been lost of it, until
- * it is time to count again.  Where nothing is known, there is an error.
+ * his uploads for good: what was known goes on to be until it is time to count again.  Where
+ * nothing is known, there is an error.
  */
 static void
 take_failure(struct quotas *q, struct quota_user *u, int error, struct quota_time now)
@@ -437,7 +459,8 @@ take_failure(struct quotas *q, struct quota_user *u, int error, struct quota_tim
 	    LOG_ERRNO(error));
 	u->scanning = false;
 	if (u->known) {
-		u->unsure = u->stale = false;
+		u->unsure = u->missed;
+		u->over = u->stale = false;
 		u->dirty = true;
 		answer_first(q, u);
 	} else {
@@ -447,11 +470,20 @@ take_failure(struct quotas *q, struct quota_user *u, int error, struct quota_tim
 	go_on(q, u, now);
 }
 
+/* Whoever was to count is gone. */
+static void
+pass_count_on(struct quotas *q, struct quota_user *u, struct quota_time now)
+{
+	u->scanning = false;
+	answer_error(q, first(u), -EIO);
+	drop_first(u);
+	go_on(q, u, now);
+}
+
 /* Takes what a count has found for the tally, with what may not be in it. */
 static void
 take_count(struct quota_user *u, const struct q_scanned *m, struct quota_time now)
 {
-	/* Whoever worked for a worker that is gone has told nobody what he did meanwhile. */
 	const bool settled = u->scan_began >= u->lost_until;
 
 	u->before = u->known ? add_amounts(u->tally, u->lost) : (struct amount){0};
@@ -460,7 +492,8 @@ take_count(struct quota_user *u, const struct q_scanned *m, struct quota_time no
 	if (u->moved || !settled)
 		u->tally = higher(u->tally, u->before);
 	u->lost = (struct amount){0};
-	u->unsure = u->changed || !settled || uploads(u);
+	u->unsure = u->missed || !settled;
+	u->over = u->changed || uploads(u);
 	u->stale = u->scanning = false;
 	u->known = u->dirty = true;
 	u->scanned = now.wall;
@@ -476,15 +509,19 @@ take_scanned(struct quotas *q, uint64_t peer, const struct q_scanned *m, struct 
 
 	if (!u || !u->scanning || first(u)->peer != peer || id_of(first(u)) != m->id)
 		return 0; /* nobody waits for it any more */
+	if (m->error == ECANCELED) {
+		pass_count_on(q, u, now);
+		return 0;
+	}
 	if (m->error) {
 		take_failure(q, u, -(int)(m->error & 0xfff), now);
 		return 0;
 	}
-	if (u->changed && u->scans < SCANS_MAX) {
+	take_count(u, m, now);
+	if (u->scans < SCANS_MAX && (u->missed || (u->changed && wants_exact(u, first(u))))) {
 		send_scan(q, u, now);
 		return 0;
 	}
-	take_count(u, m, now);
 	/* One of them is answered in any case, however often they change. */
 	answer_first(q, u);
 	go_on(q, u, now);
@@ -504,6 +541,9 @@ take_open(struct quotas *q, uint64_t peer, const struct q_open *m, struct quota_
 	s->sessions++;
 	s->held = add_amounts(s->held, (struct amount){m->bytes, m->files});
 	u->dirty = true;
+	/* Agents of those whom the last ledger had lost may be among what it has missed. */
+	if (u->stale && !u->lost_until)
+		u->lost_until = now.us + LOST_US;
 	if (now.wall - u->scanned >= (int64_t)(m->rescan * 1000))
 		u->unsure = true;
 	/* One that can't be opened now is when it is asked for. */
@@ -576,7 +616,15 @@ take_difference(struct quota_user *u, int64_t bytes, int64_t files, uint64_t sin
 	apply_both(&u->tally, what_grows(bytes), what_grows(files));
 	if (moved)
 		u->tally = higher(u->tally, u->before);
-	u->unsure = true;
+	u->over = true;
+}
+
+/* Nobody knows by how much his files have changed, or still will. */
+static void
+miss(struct quota_user *u, struct quota_time now)
+{
+	u->unsure = u->missed = u->changed = u->dirty = true;
+	u->lost_until = now.us + LOST_US;
 }
 
 /* Of what a worker had reserved so much is free again. */
@@ -611,7 +659,7 @@ take_change(struct quotas *q, uint64_t peer, const struct q_change *m, struct qu
 	release(u, find_share(u, peer), m);
 	take_difference(u, m->bytes, m->files, m->since, m->moved);
 	if (m->unsure)
-		u->unsure = u->changed = true;
+		miss(u, now);
 	u->dirty = true;
 	go_on(q, u, now);
 	return 0;
@@ -655,8 +703,7 @@ static void
 lose_share(struct quota_user *u, struct share *s, struct quota_time now)
 {
 	u->lost = add_amounts(u->lost, s->held);
-	u->lost_until = now.us + LOST_US;
-	u->unsure = u->changed = u->dirty = true;
+	miss(u, now);
 	LL_DELETE(u->shares, s);
 	free(s);
 }
@@ -727,7 +774,7 @@ quotas_saved(struct quotas *q)
 	HASH_ITER (hh, q->users, u, next) {
 		if (u->saving) {
 			u->saving = u->dirty = false;
-			u->opened = !is_idle(u) || u->unsure;
+			u->opened = must_open(u);
 		}
 		if (!u->dirty && is_idle(u))
 			free_user(q, u);

@@ -10,10 +10,12 @@
  * away.  Where names have changed, files may have been missed, and the tally of before holds where
  * it is higher.
  *
- * A tally is unsure when it may be wrong for such reasons: then the files are counted anew before
- * the next question is answered, but not while an upload of the user runs, since nobody can tell
- * how much of what it has written is counted.  So long it goes by what is known, and what a lost
- * worker had reserved stays counted: the tally may be too high, never too low.
+ * So a tally may be too high: then the files are counted anew before it is told, or something
+ * refused.  It is unsure when it may be too low, since somebody was lost who could have told: then
+ * they are counted before the next question is answered.  But neither while an upload of the user
+ * runs, since nobody can tell how much of what it has written is counted; what a lost worker had
+ * reserved stays counted so long.  Only a ledger that takes the place of another one counts
+ * whatever runs.
  *
  * A peer is a channel to a worker, by a number that is never used again.
  */

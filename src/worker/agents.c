@@ -27,7 +27,7 @@ enum effect { NOTHING, CHANGES, MOVES };
 #define QUESTIONS(ROW)                             \
 	ROW(F_OPEN, f_open, R_OPENED, CHANGES)     \
 	ROW(F_COMMIT, f_commit, R_CLOSED, MOVES)   \
-	ROW(F_KEEP, f_keep, R_CLOSED, CHANGES)     \
+	ROW(F_KEEP, f_keep, R_CLOSED, MOVES)       \
 	ROW(F_USAGE, f_usage, R_USAGE, NOTHING)    \
 	ROW(F_STAT, f_stat, R_STAT, NOTHING)       \
 	ROW(F_LIST, f_list, R_LISTING, NOTHING)    \
@@ -230,7 +230,8 @@ count(const struct request *r, const struct message *m, bool is_sure)
 		account_unsure(r->account);
 	if (!is_sure)
 		return;
-	if (m->id == MSG_R_OPENED && !r->told) {
+	/* What was opened is told of with the upload's end; what failed half-way, at once. */
+	if (m->id == MSG_R_OPENED && !m->r_opened.error && !r->told) {
 		quota_opened(r->session, m->r_opened.bytes, m->r_opened.files, r->since);
 		return;
 	}
@@ -259,9 +260,9 @@ give_answer(struct agents *as, struct request *r, struct message *m)
 	/* Nobody has looked yet what kind of file system that is on. */
 	s->result.may_hang = s->result.may_hang || m->fd >= 0;
 	if (was.question == MSG_F_USAGE) {
-		const struct r_usage failed = {.error = EIO};
-		bool counted = m->id == MSG_R_USAGE && m->r_usage.error == 0;
-		quota_scanned(was.account, was.scan, was.since, counted ? &m->r_usage : &failed);
+		const struct r_usage failed = {.error = m->r_done.error};
+		quota_scanned(was.account, was.scan, was.since,
+			      m->id == MSG_R_USAGE ? &m->r_usage : &failed);
 	}
 	free_row(as, r);
 	if (was.told) {
@@ -368,7 +369,7 @@ fail_requests(struct agents *as, const struct agent *a)
 {
 	for (size_t i = 0; i < as->n; i++)
 		if (as->row[i].session && as->row[i].agent == a)
-			give_error(as, &as->row[i], EIO);
+			give_error(as, &as->row[i], as->row[i].scan ? ECANCELED : EIO);
 }
 
 /* The agent is gone: what it was asked has failed, and without files its sessions end. */

@@ -161,7 +161,7 @@ scan(struct ledger *l, uint32_t id)
 	if (!q)
 		return;
 	if (!q->session || agent_count(q->session, id) < 0)
-		quota_scanned(q->account, id, 0, &(struct r_usage){.error = EIO});
+		quota_scanned(q->account, id, 0, &(struct r_usage){.error = ECANCELED});
 }
 
 int
@@ -371,6 +371,15 @@ without(uint64_t found, int64_t later)
 	return later > 0 && (uint64_t)later > found ? 0 : found - (uint64_t)later;
 }
 
+/* An upload that needs no reservation: what it has written may be in a count. */
+static bool
+writes_unreserved(const struct session *s)
+{
+	const struct account *a = s->quota.account;
+
+	return (s->pump || s->job) && !a->held_bytes && !a->held_files;
+}
+
 /*
  * A count has found what this worker tells at the end of uploads that run: where their files were
  * opened before, it is for sure not to be counted twice.
@@ -384,8 +393,8 @@ quota_scanned(struct account *a, uint32_t id, uint64_t since, const struct r_usa
 
 	TAILQ_FOREACH (s, &a->ledger->worker->sessions, link) {
 		struct session_quota *own = &s->quota;
-		if (found->error || !own->account || strcmp(own->account->user, a->user) != 0 ||
-		    !own->opened || own->opened >= since)
+		if (found->error || !own->opened || own->opened >= since ||
+		    strcmp(own->account->user, a->user) != 0 || writes_unreserved(s))
 			continue;
 		later_bytes += own->bytes;
 		later_files += own->files;

@@ -654,7 +654,7 @@ told(void)
 	return &m;
 }
 
-/* Milliseconds since 1970. */
+/* Microseconds. */
 static uint64_t
 microseconds_now(void)
 {

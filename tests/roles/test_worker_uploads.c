@@ -411,6 +411,36 @@ changes_are_told_to_the_ledger(void **state)
 	wire_deinit(&ledger);
 }
 
+/* An upload that ends before anything is reserved: what opening has made is told before it is gone.
+ */
+static void
+what_is_given_up_is_told(void **state)
+{
+	connect_ledger(NULL);
+	struct client *c = login_with_quota();
+	int file = temporary(true);
+
+	(void)state;
+	uint16_t port = passive(c);
+	say(c, "STOR f\r\n");
+	int fd = connect_from(INADDR_LOOPBACK, port);
+	struct message m = hear(&world.agent, MSG_F_OPEN);
+	say(c, "ABOR\r\nNOOP\r\n");
+	usleep(50000);
+	answer_staged(file, m, true);
+	uint32_t id = hear_keep(file, true);
+	hear_change(0, 0, 0, 1, false);
+	answer_closed(id, 0, 0, -1);
+	hear_change(0, 0, 0, -1, false);
+	assert_int_equal(reply_code(c), 426);
+	assert_int_equal(reply_code(c), 226);
+	assert_int_equal(reply_code(c), 200);
+	close(fd);
+	close(file);
+	disconnect_with_quota(c);
+	wire_deinit(&ledger);
+}
+
 /* Bytes that are not reserved are not written; what is refused ends with 552. */
 static void
 a_quota_is_kept(void **state)
@@ -675,6 +705,7 @@ main(void)
 		TEST(what_nobody_waits_for_is_given_back),
 		TEST(a_commit_is_waited_for),
 		TEST(changes_are_told_to_the_ledger),
+		TEST(what_is_given_up_is_told),
 		TEST(a_quota_is_kept),
 		TEST(a_count_comes_first),
 		TEST(what_is_not_known_is_said_so),

@@ -299,18 +299,30 @@ static const struct script {
 	 "open 1\nopen 2\nreserve 1 7 10 of 100\n> 1: scan 7\nreserve 2 7 95 least 95 of 100\n"
 	 "ask 1 8\nscanned 1 7 0 0\n> 1: reserved 7 10\n> 2: refused 7 EDQUOT\n> 1: told 8 0 0 + "
 	 "10 0\n"},
-	{"what changes meanwhile is counted again, three times at most, and then is not sure",
-	 "open 1\nreserve 1 7 10 of 1000\n> 1: scan 7\nchange 2 by 5 1\nscanned 1 7 100 1\n> 1: "
-	 "scan 7\n"
-	 "scanned 1 7 105 2\n> 1: reserved 7 10\nchange 1 release 10 0\nask 1 8\n> 1: told 8 105 2 "
-	 "+ 0 0\n"},
-	{"a folder that never rests is answered, by the higher figure",
-	 "open 1\nreserve 1 7 10 of 1000\n> 1: scan 7\nchange 2 by 1 0\nscanned 1 7 100 1\n> 1: "
-	 "scan 7\n"
+	{"where somebody asks, what changes meanwhile is counted again, three times at most",
+	 "open 1\nask 1 7\n> 1: scan 7\nchange 2 by 5 1\nscanned 1 7 100 1\n> 1: scan 7\n"
+	 "scanned 1 7 105 2\n> 1: told 7 105 2 + 0 0\n"},
+	{"a folder that never rests is told of, by the higher figure",
+	 "open 1\nask 1 7\n> 1: scan 7\nchange 2 by 1 0\nscanned 1 7 100 1\n> 1: scan 7\n"
 	 "change 2 by 1 0\nscanned 1 7 101 1\n> 1: scan 7\nchange 2 by 3 1\nchange 2 by -3 0\n"
-	 "scanned 1 7 102 1\n> 1: reserved 7 10\nask 1 8\n> 1: told 8 105 2 + 10 0\n"
-	 "change 1 release 10 0\nask 1 9\n> 1: scan 9\nscanned 1 9 102 2\n> 1: told 9 102 2 + 0 "
-	 "0\n"},
+	 "scanned 1 7 102 1\n> 1: told 7 105 2 + 0 0\n"
+	 "ask 1 9\n> 1: scan 9\nscanned 1 9 102 2\n> 1: told 9 102 2 + 0 0\n"},
+	{"a figure that is too high is good enough for what it allows, and not to refuse",
+	 "open 1\nreserve 1 7 10 least 10 of 1000\n> 1: scan 7\nchange 2 by 5 1\nscanned 1 7 100 "
+	 "1\n"
+	 "> 1: reserved 7 10\nchange 1 release 10 0 by 10 1 since 1\n"
+	 "reserve 1 8 800 least 800 of 1000\n> 1: reserved 8 800\nchange 1 release 800 0\n"
+	 "reserve 1 9 890 least 890 of 1000\n> 1: scan 9\nscanned 1 9 110 2\n> 1: reserved 9 "
+	 "890\n"},
+	{"sessions that upload at once have the files counted once",
+	 "open 1\nopen 2\nreserve 1 1 10 files 1 of 1000\n> 1: scan 1\n"
+	 "reserve 1 2 10 files 1 of 1000\nreserve 2 3 10 files 1 of 1000\nafter 50\n"
+	 "scanned 1 1 100 3\n> 1: reserved 1 10\n> 1: reserved 2 10\n> 2: reserved 3 10\n"
+	 "change 1 release 10 1 by 10 1 since 60\nchange 1 moved\n"
+	 "change 2 release 10 1 by 10 1 since 60\nchange 2 moved since 60\n"
+	 "change 1 release 10 1 by 10 1\nreserve 2 4 10 files 1 of 1000\n> 2: reserved 4 10\n"
+	 "change 2 release 10 1 by 10 1\nchange 2 moved\nask 2 5\n> 2: scan 5\n"
+	 "scanned 2 5 140 4\n> 2: told 5 140 4 + 0 0\n"},
 	{"a change that began before a count had ended may be in it",
 	 "open 1\nask 1 1\n> 1: scan 1\nscanned 1 1 100 2\n> 1: told 1 100 2 + 0 0\nafter 20\n"
 	 "reserve 1 2 10 of 1000\n> 1: reserved 2 10\nchange 1 by -50 -1 since 30\n"
@@ -320,14 +332,15 @@ static const struct script {
 	 "change 1 by -50 -1\nask 1 6\n> 1: told 6 7 1 + 0 0\n"},
 	{"where names change, what was known before a count holds if it is more",
 	 "open 1\nask 1 1\n> 1: scan 1\nscanned 1 1 100 5\n> 1: told 1 100 5 + 0 0\nafter 20\n"
-	 "change 1 moved\nask 1 2\n> 1: told 2 100 5 + 0 0\nchange 1 unsure\n"
+	 "change 1 moved\nask 1 2\n> 1: told 2 100 5 + 0 0\nchange 1 unsure\nafter 1000\n"
 	 "ask 1 3\n> 1: scan 3\nafter 5\nscanned 1 3 40 2\n> 1: told 3 40 2 + 0 0\nafter 5\n"
 	 "reserve 1 4 10 of 1000\n> 1: reserved 4 10\nchange 1 by -10 0\nchange 1 by 2 1\n"
 	 "change 1 moved since 20\nask 1 5\n> 1: told 5 92 6 + 10 0\nchange 1 release 10 0\n"
 	 "ask 1 6\n> 1: scan 6\nscanned 1 6 32 3\n> 1: told 6 32 3 + 0 0\n"},
 	{"and where they change during each count",
 	 "open 1\nask 1 1\n> 1: scan 1\nscanned 1 1 100 5\n> 1: told 1 100 5 + 0 0\n"
-	 "change 1 unsure\nask 1 2\n> 1: scan 2\nchange 1 moved\nscanned 1 2 40 2\n> 1: scan 2\n"
+	 "change 1 unsure\nafter 1000\nask 1 2\n> 1: scan 2\nchange 1 moved\nscanned 1 2 40 2\n> "
+	 "1: scan 2\n"
 	 "change 1 moved\nscanned 1 2 60 3\n> 1: scan 2\nchange 1 moved\nscanned 1 2 50 6\n"
 	 "> 1: told 2 100 6 + 0 0\nask 1 3\n> 1: scan 3\nscanned 1 3 90 5\n"
 	 "> 1: told 3 90 5 + 0 0\n"},
@@ -352,6 +365,15 @@ static const struct script {
 	{"a worker that was to count and is lost: the next one does",
 	 "open 1\nopen 2\nask 1 1\n> 1: scan 1\nask 2 9\nlose 1\n> 2: scan 9\nscanned 2 9 5 1\n"
 	 "> 2: told 9 5 1 + 0 0\n"},
+	{"who was to count and is gone: what was unsure stays so, and the next one counts",
+	 "open 1\nask 1 1\n> 1: scan 1\nscanned 1 1 10 1\n> 1: told 1 10 1 + 0 0\nchange 1 unsure\n"
+	 "after 1000\nreserve 1 2 10 of 100\n> 1: scan 2\nreserve 1 3 10 of 100\ncannot 1 2 125\n"
+	 "> 1: refused 2 EIO\n> 1: scan 3\nscanned 1 3 20 2\n> 1: reserved 3 10\n"},
+	{"what was missed while nobody could count is counted as soon as somebody can",
+	 "open 1\nask 1 1\n> 1: scan 1\nscanned 1 1 10 1\n> 1: told 1 10 1 + 0 0\nchange 1 unsure\n"
+	 "ask 1 2\n> 1: scan 2\nchange 1 unsure\ncannot 1 2 5\n> 1: told 2 10 1 + 0 0\nafter 1000\n"
+	 "ask 1 3\n> 1: scan 3\nscanned 1 3 20 2\n> 1: told 3 20 2 + 0 0\nask 1 4\n"
+	 "> 1: told 4 20 2 + 0 0\n"},
 	{"who can't count is told so, and the next one tries",
 	 "open 1\nreserve 1 1 10 of 100\n> 1: scan 1\nask 1 2\ncannot 1 1 5\n> 1: refused 1 EIO\n> "
 	 "1: scan 2\n"
@@ -371,7 +393,9 @@ static const struct script {
 	 "reserve 1 2 100 files 1 of 1000\n> 1: reserved 2 100\n"
 	 "reserve 1 3 100 files 1 of 1000\n> 1: reserved 3 100\n"
 	 "change 1 release 100 1 by 40 1 unsure\nask 1 4\n> 1: told 4 50 2 + 160 2\n"
-	 "change 1 release 100 1 by 100 1\nask 1 5\n> 1: scan 5\n"},
+	 "change 1 release 100 1 by 100 1\nafter 1000\nask 1 5\n> 1: scan 5\nscanned 1 5 150 3\n> "
+	 "1: told 5 150 3 + 0 0\nask 1 6\n"
+	 "> 1: told 6 150 3 + 0 0\n"},
 	{"who releases what was never reserved here comes from before",
 	 "open 1\nask 1 1\n> 1: scan 1\nscanned 1 1 10 1\n> 1: told 1 10 1 + 0 0\n"
 	 "change 1 release 100 1 by 100 1\nask 1 2\n> 1: scan 2\n"},
@@ -396,7 +420,8 @@ static const struct script {
 	 "reserve 2 2 300 least 300 files 1 of 1000\n> 2: reserved 2 300\nsave\nkill\nopen 1\n"
 	 "reserve 1 3 900 least 900 of 1000\nopen 2 held 300 1\nbegin\n> 1: scan 3\n"
 	 "scanned 1 3 110 2\n> 1: refused 3 EDQUOT\nask 1 4\n> 1: told 4 110 2 + 300 1\n"
-	 "change 2 release 300 1 by 250 1 since 10\nask 1 5\n> 1: scan 5\nscanned 1 5 260 2\n"
+	 "change 2 release 300 1 by 250 1 since 10\nafter 1000\nask 1 5\n> 1: scan 5\nscanned 1 5 "
+	 "260 2\n"
 	 "> 1: told 5 260 2 + 0 0\n"},
 	{"and stays open where nobody asked",
 	 "open 1\nsave\nkill\nopen 1\nclose 1\nsave\nrow\n> 0 0 + 0 0 open\n"},

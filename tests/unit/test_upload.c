@@ -137,9 +137,10 @@ test_refused(void **state)
 		text(lines[1], sizeof(lines[1]), "> %s", rows[i].command);
 		text(lines[2], sizeof(lines[2]), "< %s", rows[i].reply);
 		text(lines[3], sizeof(lines[3]), "= %s", kept ? kept : "");
-		run_script(&rows[i].setup, SCRIPT{BINARY, lines[0], "< ??? *", lines[1], lines[2],
-						  asks ? "= open *" : "! no tls",
-						  kept && asks ? lines[3] : NULL, NULL});
+		run_script(&rows[i].setup,
+			   SCRIPT{BINARY, lines[0], "< ??? *", lines[1], lines[2],
+				  asks ? "= open *" : "! no tls", kept && asks ? "= release" : NULL,
+				  lines[3], NULL});
 	}
 	for (size_t i = 0; i < sizeof(quotas) / sizeof(quotas[0]); i++) {
 		char lines[3][80];
@@ -149,11 +150,12 @@ test_refused(void **state)
 		if (quotas[i].logged)
 			run_script(SETUP{STAGED, .reserve_error = quotas[i].error},
 				   SCRIPT{BINARY, lines[0], lines[1], "= open *", "= reserve *",
-					  quotas[i].logged, lines[2], "> NOOP", "< 200 *", NULL});
+					  quotas[i].logged, "= release", lines[2], "> NOOP",
+					  "< 200 *", NULL});
 		else
 			run_script(SETUP{STAGED, .reserve_error = quotas[i].error},
 				   SCRIPT{BINARY, lines[0], lines[1], "= open *", "= reserve *",
-					  lines[2], "> NOOP", "< 200 *", NULL});
+					  "= release", lines[2], "> NOOP", "< 200 *", NULL});
 	}
 }
 
@@ -403,9 +405,9 @@ test_abor(void **state)
 		SCRIPT{BINARY, "! hold all", "> STOR new", "> ABOR", "< 426 *", "< 226 *", NULL},
 		/* while it is opened */
 		SCRIPT{BINARY, "! hold all", "> STOR new", "! connect", "= open *", "> ABOR",
-		       "! answer", "< 426 *", "< 226 *", "= discard /new *", NULL},
+		       "! answer", "< 426 *", "< 226 *", "= release", "= discard /new *", NULL},
 		SCRIPT{BINARY, "! hold all", "> APPE part", "! connect", "= open *", "> ABOR",
-		       "! answer", "< 426 *", "< 226 *", "= keep /part *", NULL},
+		       "! answer", "< 426 *", "< 226 *", "= release", "= keep /part *", NULL},
 		/* while room is reserved */
 		SCRIPT{BINARY, "! hold all", "> STOR new", "! connect", "! answer", OPENED,
 		       "> ABOR", "> ABOR", "! reserved", "< 426 *", "< 226 *", "< 226 *",
@@ -472,7 +474,8 @@ test_lost(void **state)
 		const char *wanted[5];
 	} rows[] = {
 		{{"! lost"}, {NULL}},
-		{{"! connect", "! lost", "! answer"}, {"= open *", "= discard /new *"}},
+		{{"! connect", "! lost", "! answer"},
+		 {"= open *", "= release", "= discard /new *"}},
 		{{"! connect", "! answer", "! lost"}, {OPENED, "= release", "= discard /new *"}},
 		{{"! connect", "! answer", "! reserved", "< 150 *", "! lost"},
 		 {OPENED, "= receive *", "= log STOR /new control-lost 0 *", "= keep /new *"}},
