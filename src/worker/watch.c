@@ -8,7 +8,8 @@
 
 #include "watch.h"
 
-/* Between two looks at all else that the loop has: a step takes a good part of that. */
+/* Between two looks at all else that the loop has: a step, or a handshake, takes a good part of
+ * that. */
 #define TURN_NS 250000
 
 static void
@@ -81,10 +82,14 @@ on_ready(uv_poll_t *poll, int status, int events)
 		w->told = told_by(batch[i].events, w->events);
 		enqueue(w);
 	}
-	/* Who is told may close others. */
-	for (struct watch *w; (w = TAILQ_FIRST(&all->standing));) {
+	/* Who is told may close others.  Those that are left are still ready, so the loop comes
+	 * back when all else has had its turn. */
+	const uint64_t until = uv_hrtime() + TURN_NS;
+	struct watch *w = TAILQ_FIRST(&all->standing);
+	while (w) {
 		dequeue(w);
 		w->ready(w->owner);
+		w = uv_hrtime() < until ? TAILQ_FIRST(&all->standing) : NULL;
 	}
 }
 

@@ -13,7 +13,7 @@
  * them costs.
  *
  * The watch of a control connection is a standing one: it goes on telling, and is told ahead of
- * those, as soon as it is fetched.
+ * those, as soon as it is fetched, for as long a time.
  */
 #ifndef WHARF_WORKER_WATCH_H
 #define WHARF_WORKER_WATCH_H
@@ -32,8 +32,7 @@ struct watcher {
 	uv_poll_t poll;
 	uv_check_t check;
 	uv_idle_t idle;
-	/* Those that have something to tell, in their order; the standing ones until they are told,
-	 * before anything else is fetched. */
+	/* Those that have something to tell, in their order. */
 	TAILQ_HEAD(watch_queue, watch) queue, standing;
 	size_t n;      /* in the queue */
 	uint64_t told; /* how long it has taken to tell them in all, and pumps of the pool, ns */

@@ -344,6 +344,42 @@ stands_ahead_of_others(void **state)
 }
 
 static void
+on_slow(void *owner)
+{
+	struct end *e = owner;
+	const uint64_t until = uv_hrtime() + 300000;
+	char byte;
+
+	e->told++;
+	assert_int_equal(read(e->near, &byte, 1), 1);
+	while (uv_hrtime() < until)
+		;
+}
+
+/* However long each of them takes, all else has its turn in between; and none is forgotten. */
+static void
+stands_and_leaves_time(void **state)
+{
+	(void)state;
+	assert_int_equal(watch_wait(&end[3].watch, UV_READABLE), 0);
+	end[3].again = 3;
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(write(end[i].far, "a", 1), 1);
+	for (unsigned i = 0; i < 3; i++) {
+		watch_init_standing(&end[i].watch, &watcher, end[i].near, on_slow, &end[i]);
+		assert_int_equal(watch_wait(&end[i].watch, UV_READABLE), 0);
+	}
+	for (unsigned i = 1; i <= 3; i++) {
+		turn();
+		assert_int_equal(end[0].told + end[1].told + end[2].told, i);
+		assert_int_equal(end[3].told, i);
+	}
+	turn();
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(end[i].told, 1);
+}
+
+static void
 says_that_it_cannot(void **state)
 {
 	struct watch w;
@@ -370,6 +406,7 @@ main(void)
 		TEST(stands_and_says_what_there_is),
 		TEST(stands_until_the_connection_is_dead),
 		TEST(stands_ahead_of_others),
+		TEST(stands_and_leaves_time),
 		TEST(says_that_it_cannot),
 	};
 
