@@ -55,9 +55,9 @@ renew(int fd)
 
 /* A part gets its time when it is whole. */
 static int
-admit_file(int folder, const char *name)
+admit_file(struct agent *agent, int folder, const char *name)
 {
-	int fd = part_open_idle(folder, name);
+	int fd = part_open_idle(agent, folder, name);
 	int r = fd < 0 || part_is_name(slice_of(name)) ? 0 : renew(fd);
 
 	if (fd < 0)
@@ -67,7 +67,7 @@ admit_file(int folder, const char *name)
 }
 
 static int
-admit_tree(int from, const char *name)
+admit_tree(struct agent *agent, int from, const char *name)
 {
 	struct folder_item item;
 	struct tree tree;
@@ -80,7 +80,7 @@ admit_tree(int from, const char *name)
 		if (item.type == DT_DIR)
 			r = -EACCES;
 		else if (item.type == DT_REG)
-			r = admit_file(tree.folder.fd, item.name.p);
+			r = admit_file(agent, tree.folder.fd, item.name.p);
 		/* It has gone meanwhile. */
 		if (r == -ENOENT)
 			r = 0;
@@ -90,7 +90,7 @@ admit_tree(int from, const char *name)
 }
 
 int
-admit(const struct agent *agent, int from, const char *name, const struct stat *st, int to)
+admit(struct agent *agent, int from, const char *name, const struct stat *st, int to)
 {
 	if (!retain_is_set(agent))
 		return 0;
@@ -98,6 +98,6 @@ admit(const struct agent *agent, int from, const char *name, const struct stat *
 	if (r <= 0)
 		return r;
 	if (S_ISDIR(st->st_mode))
-		return admit_tree(from, name);
-	return S_ISREG(st->st_mode) ? admit_file(from, name) : 0;
+		return admit_tree(agent, from, name);
+	return S_ISREG(st->st_mode) ? admit_file(agent, from, name) : 0;
 }

@@ -20,6 +20,6 @@ struct agent;
  * 0; -EBUSY where one of them is being written; or another negative errno where that can't be known
  * or done, and then it must not come in.
  */
-int admit(const struct agent *agent, int from, const char *name, const struct stat *st, int to);
+int admit(struct agent *agent, int from, const char *name, const struct stat *st, int to);
 
 #endif

@@ -50,8 +50,8 @@ lock(int folder, const char *name, int fd, short type)
 	return stage_is_named(folder, name, &st) ? 0 : -ENOENT;
 }
 
-int
-part_open_idle(int folder, const char *name)
+static int
+open_idle(int folder, const char *name)
 {
 	short type = F_RDLCK;
 	int fd = jail_open_at(folder, name, O_RDONLY | O_NOFOLLOW, 0);
@@ -66,4 +66,15 @@ part_open_idle(int folder, const char *name)
 	if (r < 0)
 		fd_close(&fd);
 	return r < 0 ? r : fd;
+}
+
+int
+part_open_idle(struct agent *agent, int folder, const char *name)
+{
+	int fd = open_idle(folder, name);
+
+	if (fd != -EBUSY)
+		return fd;
+	stage_await_handed(agent);
+	return open_idle(folder, name);
 }

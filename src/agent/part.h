@@ -9,6 +9,8 @@
 
 #include <wharf/base/slice.h>
 
+struct agent;
+
 /* The letters behind STAGE_PREFIX of a user's part of a name, and of a second one behind a tilde.
  */
 #define PART_LETTERS        26
@@ -22,6 +24,6 @@ bool part_is_name(struct slice name);
  * A descriptor; -EBUSY where it is written; -ENOENT where the name is another file by now or no
  * regular one; -EACCES for one whose mode or owner forbids that; or another negative errno.
  */
-int part_open_idle(int folder, const char *name);
+int part_open_idle(struct agent *agent, int folder, const char *name);
 
 #endif

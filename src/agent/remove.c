@@ -177,7 +177,7 @@ remove_item(struct walk *w, const struct folder_item *item)
 	if (agent_hides(w->agent, item->name) || is_kept(w->agent, item->name))
 		return -ENOTEMPTY;
 	if (part_is_name(item->name)) {
-		part = part_open_idle(w->folder.fd, item->name.p);
+		part = part_open_idle(w->agent, w->folder.fd, item->name.p);
 		if (part == -EBUSY)
 			return part;
 	}

@@ -83,6 +83,13 @@ try_lock(int fd)
 	return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
 }
 
+void
+stage_await_handed(struct agent *agent)
+{
+	pthread_rwlock_wrlock(&agent->handing);
+	pthread_rwlock_unlock(&agent->handing);
+}
+
 int
 stage_lock(struct agent *agent, int fd)
 {
@@ -90,12 +97,7 @@ stage_lock(struct agent *agent, int fd)
 
 	if (r != -EBUSY)
 		return r;
-	/*
-	 * A worker may have closed the descriptor already that a thread has sent to it and is about
-	 * to close here.
-	 */
-	pthread_rwlock_wrlock(&agent->handing);
-	pthread_rwlock_unlock(&agent->handing);
+	stage_await_handed(agent);
 	return try_lock(fd);
 }
 

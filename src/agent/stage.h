@@ -34,6 +34,11 @@ bool stage_is_random(struct slice name);
  */
 int stage_path(const struct agent *agent, struct slice path, struct buf *out);
 
+/*
+ * Waits until no descriptor is open here that was sent to a worker: it may have closed its own
+ * already, and nobody has the lock then who writes.
+ */
+void stage_await_handed(struct agent *agent);
 /* Takes the lock.  0, -EBUSY where somebody else has it, or a negative errno. */
 int stage_lock(struct agent *agent, int fd);
 

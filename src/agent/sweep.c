@@ -30,7 +30,7 @@
 #define EXPECT_SECONDS 60
 
 struct sweeper {
-	const struct agent *agent;
+	struct agent *agent;
 	struct wire *monitor;
 	pthread_mutex_t mutex; /* of all that follows, and of what is sent to the monitor */
 	pthread_cond_t woken;
@@ -92,11 +92,11 @@ rest_of(const struct agent *agent, const struct stat *st)
 
 /* Removes a part that is old and that nobody writes. */
 static void
-sweep_part(const struct agent *agent, int folder, const char *name, struct sweep *sweep)
+sweep_part(struct agent *agent, int folder, const char *name, struct sweep *sweep)
 {
 	const time_t keep = (time_t)agent->settings.staging_keep;
 	struct stat st;
-	int fd = part_open_idle(folder, name);
+	int fd = part_open_idle(agent, folder, name);
 
 	if (fd == -EBUSY)
 		leave(sweep, keep < WRITTEN_SECONDS ? keep : WRITTEN_SECONDS);
@@ -119,7 +119,7 @@ sweep_part(const struct agent *agent, int folder, const char *name, struct sweep
 
 /* Walks the whole root. */
 static int
-sweep_root(const struct agent *agent, struct sweep *sweep)
+sweep_root(struct agent *agent, struct sweep *sweep)
 {
 	struct folder_item item;
 	struct tree tree;
