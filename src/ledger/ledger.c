@@ -388,7 +388,7 @@ turn(struct ledger *l, struct pollfd *fds)
 	if (fds[0].revents)
 		r = on_monitor(l);
 	if (!l->quotas.began && may_begin(l))
-		quotas_begin(&l->quotas, quota_now());
+		quotas_begin(&l->quotas, l->alone, quota_now());
 	flush(l);
 	return r;
 }

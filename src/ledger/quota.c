@@ -60,7 +60,7 @@ struct quota_user {
 	int64_t scanned;        /* when, since 1970 */
 	uint64_t scanned_until; /* the same, or 0 where that was before this process */
 	struct amount lost;     /* reserved by whom nobody can ask any more */
-	uint64_t lost_until;    /* then nobody does anything for him any more */
+	uint64_t lost_until;    /* then nobody does anything that he does not tell of */
 	struct share *shares;
 
 	/* The first question is the one whose session counts. */
@@ -482,9 +482,9 @@ pass_count_on(struct quotas *q, struct quota_user *u, struct quota_time now)
 
 /* Takes what a count has found for the tally, with what may not be in it. */
 static void
-take_count(struct quota_user *u, const struct q_scanned *m, struct quota_time now)
+take_count(struct quotas *q, struct quota_user *u, const struct q_scanned *m, struct quota_time now)
 {
-	const bool settled = u->scan_began >= u->lost_until;
+	const bool settled = u->scan_began >= u->lost_until && u->scan_began >= q->lost_until;
 
 	u->before = u->known ? add_amounts(u->tally, u->lost) : (struct amount){0};
 	/* Where they never stop to change, what was added counts twice rather than not at all. */
@@ -517,7 +517,7 @@ take_scanned(struct quotas *q, uint64_t peer, const struct q_scanned *m, struct 
 		take_failure(q, u, -(int)(m->error & 0xfff), now);
 		return 0;
 	}
-	take_count(u, m, now);
+	take_count(q, u, m, now);
 	if (u->scans < SCANS_MAX && (u->missed || (u->changed && wants_exact(u, first(u))))) {
 		send_scan(q, u, now);
 		return 0;
@@ -541,9 +541,6 @@ take_open(struct quotas *q, uint64_t peer, const struct q_open *m, struct quota_
 	s->sessions++;
 	s->held = add_amounts(s->held, (struct amount){m->bytes, m->files});
 	u->dirty = true;
-	/* Agents of those whom the last ledger had lost may be among what it has missed. */
-	if (u->stale && !u->lost_until)
-		u->lost_until = now.us + LOST_US;
 	if (now.wall - u->scanned >= (int64_t)(m->rescan * 1000))
 		u->unsure = true;
 	/* One that can't be opened now is when it is asked for. */
@@ -709,11 +706,14 @@ lose_share(struct quota_user *u, struct share *s, struct quota_time now)
 }
 
 void
-quotas_begin(struct quotas *q, struct quota_time now)
+quotas_begin(struct quotas *q, bool alone, struct quota_time now)
 {
 	struct quota_user *u, *next_user;
 
 	q->began = true;
+	/* The last ledger may have gone with others, or have lost one. */
+	if (!alone)
+		q->lost_until = now.us + LOST_US;
 	HASH_ITER (hh, q->users, u, next_user)
 		go_on(q, u, now);
 }
@@ -724,6 +724,8 @@ quotas_lose(struct quotas *q, uint64_t peer, struct quota_time now)
 	struct quota_user *u, *next_user;
 	struct question *w;
 
+	/* Also for users whom nobody has any more. */
+	q->lost_until = now.us + LOST_US;
 	HASH_ITER (hh, q->users, u, next_user) {
 		const bool was_counting = u->scanning && first(u)->peer == peer;
 		struct share *s = find_share(u, peer);

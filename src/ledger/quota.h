@@ -45,6 +45,7 @@ struct quotas {
 	void *owner;
 	struct quota_user *users;
 	bool began;
+	uint64_t lost_until; /* then nobody works any more for a worker that was lost */
 };
 
 /* Now, in microseconds of the monotonic clock, and in milliseconds since 1970. */
@@ -58,9 +59,9 @@ void quotas_deinit(struct quotas *q);
 
 /*
  * Every session from before this process was told of: questions are answered from now on, and not
- * sooner.
+ * sooner.  alone: there was none.
  */
-void quotas_begin(struct quotas *q, struct quota_time now);
+void quotas_begin(struct quotas *q, bool alone, struct quota_time now);
 /*
  * A message Q_* of a worker.  Returns 0, or a negative errno: the peer did what it must not, and is
  * to be ended.

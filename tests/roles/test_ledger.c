@@ -431,12 +431,6 @@ killed_it_has_the_files_counted_anew(void **state)
 		SAY(0, Q_SCANNED, q_scanned, 1, user, 0, 100 + i, 1, 1);
 		assert_int_equal(hear(0)->q_told.bytes, 100 + i);
 		if (i == 1) {
-			/* Agents that worked for who was lost have ended by then. */
-			pause_ms(1100);
-			SAY(0, Q_ASK, q_ask, 2, user);
-			assert_int_equal(hear(0)->id, MSG_Q_SCAN);
-			SAY(0, Q_SCANNED, q_scanned, 2, user, 0, 101, 1, 2);
-			assert_int_equal(hear(0)->q_told.bytes, 101);
 			SAY(0, Q_CLOSE, q_close, user);
 			assert_int_equal(stop(), 0);
 			assert_int_equal(query("SELECT open FROM quota"), 0);

@@ -190,7 +190,7 @@ do_other(const struct words *w)
 		quotas_deinit(&world.quotas);
 		quotas_init(&world.quotas, &calls, NULL);
 	} else if (strcmp(verb, "begin") == 0) {
-		quotas_begin(&world.quotas, now());
+		quotas_begin(&world.quotas, false, now());
 	} else if (strcmp(verb, "after") == 0) {
 		world.us += (int64_t)number(w, 1) * 1000;
 	} else if (strcmp(verb, "broken") == 0) {
@@ -423,6 +423,17 @@ static const struct script {
 	 "change 2 release 300 1 by 250 1 since 10\nafter 1000\nask 1 5\n> 1: scan 5\nscanned 1 5 "
 	 "260 2\n"
 	 "> 1: told 5 260 2 + 0 0\n"},
+	{"whoever comes and goes after that is told what there is",
+	 "open 1\nask 1 1\n> 1: scan 1\nscanned 1 1 100 9\n> 1: told 1 100 9 + 0 0\nsave\nkill\n"
+	 "open 1\nbegin\nask 1 2\n> 1: scan 2\nscanned 1 2 10 1\n> 1: told 2 100 9 + 0 0\nclose 1\n"
+	 "save\nusers\n> none\nrow\n> 100 9 + 0 0 open\nafter 1000\nopen 1\nask 1 3\n> 1: scan 3\n"
+	 "scanned 1 3 10 1\n> 1: told 3 10 1 + 0 0\nclose 1\nsave\nrow\n> 10 1 + 0 0\n"},
+	{"a user who is gone when his agent's worker is lost",
+	 "open 1\nopen 2\nask 1 1\n> 1: scan 1\nscanned 1 1 100 9\n> 1: told 1 100 9 + 0 0\nclose "
+	 "1\n"
+	 "lose 2\nsave\nusers\n> none\nopen 1\nask 1 2\n> 1: scan 2\nscanned 1 2 90 8\n"
+	 "> 1: told 2 100 9 + 0 0\nafter 1000\nask 1 3\n> 1: scan 3\nscanned 1 3 90 8\n"
+	 "> 1: told 3 90 8 + 0 0\n"},
 	{"and stays open where nobody asked",
 	 "open 1\nsave\nkill\nopen 1\nclose 1\nsave\nrow\n> 0 0 + 0 0 open\n"},
 	{"at a login after the time, and at each one without a time, files are counted anew",
@@ -465,7 +476,7 @@ run(const struct script *script)
 	memset(&world, 0, sizeof(world));
 	world.us = 1000000000;
 	quotas_init(&world.quotas, &calls, NULL);
-	quotas_begin(&world.quotas, now());
+	quotas_begin(&world.quotas, true, now());
 	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
 		if (*line == '>') {
 			buf_printf(&wanted, "%s\n", line);
@@ -642,7 +653,7 @@ kill_ledger(void)
 		tell(peer_of(i), &m);
 	}
 	memset(scan_of, 0, sizeof(scan_of));
-	quotas_begin(&world.quotas, now());
+	quotas_begin(&world.quotas, false, now());
 }
 
 static void
@@ -657,7 +668,7 @@ never_more_than_the_limit(void **state)
 	truth_bytes = truth_files = 0;
 	quotas_init(&world.quotas, &many, NULL);
 	srand(4);
-	quotas_begin(&world.quotas, now());
+	quotas_begin(&world.quotas, true, now());
 	for (uint64_t peer = 1; peer <= 3; peer++)
 		tell(peer, &hello);
 	for (unsigned i = 0; i < 200000; i++) {
