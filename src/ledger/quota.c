@@ -381,6 +381,7 @@ wants_exact(const struct quota_user *u, const struct question *w)
 	return w->is_ask || error;
 }
 
+/* Whether his files are counted before that question is answered. */
 static bool
 must_scan(const struct quota_user *u, const struct question *w)
 {
