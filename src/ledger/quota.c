@@ -11,22 +11,14 @@
 #include <wharf/base/log.h>
 
 #include "quota.h"
+#include "tally.h"
 
-/* So much is granted at once when there is little left: no upload binds what another one needs. */
-#define GRANT_LEAST    (64U << 10)
-#define GRANT_FRACTION 16
 /* So often are the files counted when they change meanwhile. */
 #define SCANS_MAX 3
-/* So long somebody may still do what nobody will tell of: an agent for a worker that is gone. */
-#define LOST_US 1000000
 /* So many users, and questions of one, at most: whoever has more is not honest. */
 #define USERS_MAX      100000
 #define QUESTIONS_MAX  10000
 #define NAME_MAX_BYTES 1024
-
-struct amount {
-	uint64_t bytes, files;
-};
 
 /* What one worker has of a user. */
 struct share {
@@ -49,29 +41,15 @@ struct question {
 
 struct quota_user {
 	char *name;
-	struct amount tally;
-	struct amount before; /* what the tally would be without the last count */
-	bool known;
-	bool stale;  /* changes were missed that nobody had reserved: counted whatever runs */
-	bool unsure; /* it may be too low */
-	bool over;   /* it may be too high */
+	struct tally tally;
 	bool opened; /* the row on disk says that it is open */
 	bool dirty, saving;
-	int64_t scanned;        /* when, since 1970 */
-	uint64_t scanned_until; /* the same, or 0 where that was before this process */
-	struct amount lost;     /* reserved by whom nobody can ask any more */
-	uint64_t lost_until;    /* then nobody does anything that he does not tell of */
 	struct share *shares;
 
 	/* The first question is the one whose session counts. */
 	STAILQ_HEAD(, question) questions;
 	unsigned n_questions;
-	bool scanning;
-	unsigned scans;
-	uint64_t scan_began;
-	/* Since then: something, names, what nobody knows the size of, and by how much it grew. */
-	bool changed, moved, missed;
-	struct amount added;
+	unsigned scans; /* for the first of them */
 	UT_hash_handle hh;
 };
 
@@ -95,44 +73,6 @@ static struct slice
 name_of(const struct quota_user *u)
 {
 	return slice_of(u->name);
-}
-
-static uint64_t
-add(uint64_t a, uint64_t b)
-{
-	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
-}
-
-static uint64_t
-sub(uint64_t a, uint64_t b)
-{
-	return a > b ? a - b : 0;
-}
-
-static struct amount
-add_amounts(struct amount a, struct amount b)
-{
-	return (struct amount){add(a.bytes, b.bytes), add(a.files, b.files)};
-}
-
-static struct amount
-higher(struct amount a, struct amount b)
-{
-	return (struct amount){a.bytes > b.bytes ? a.bytes : b.bytes,
-			       a.files > b.files ? a.files : b.files};
-}
-
-static struct amount
-lower(struct amount a, struct amount b)
-{
-	return (struct amount){a.bytes < b.bytes ? a.bytes : b.bytes,
-			       a.files < b.files ? a.files : b.files};
-}
-
-static bool
-is_something(struct amount a)
-{
-	return a.bytes || a.files;
 }
 
 /* --- users and shares --- */
@@ -171,10 +111,8 @@ get_user(struct quotas *q, struct slice name)
 		return NULL;
 	}
 	if (r == 0) {
-		u->tally = (struct amount){row.bytes, row.files};
-		u->scanned = row.scanned;
-		u->known = row.scanned != 0;
-		u->stale = u->unsure = u->opened = row.open;
+		tally_load(&u->tally, &row);
+		u->opened = row.open;
 	}
 	STAILQ_INIT(&u->questions);
 	HASH_ADD_KEYPTR(hh, q->users, u->name, name.n, u);
@@ -205,34 +143,22 @@ get_share(struct quota_user *u, uint64_t peer)
 static void
 drop_idle_share(struct quota_user *u, struct share *s)
 {
-	if (s->sessions || is_something(s->held))
+	if (s->sessions || amount_is_something(s->held))
 		return;
 	LL_DELETE(u->shares, s);
 	free(s);
 }
 
-/* What is reserved in all. */
+/* What workers have reserved, all together. */
 static struct amount
-reserved(const struct quota_user *u)
+held(const struct quota_user *u)
 {
-	struct amount sum = u->lost;
+	struct amount sum = {0};
 	const struct share *s;
 
 	LL_FOREACH(u->shares, s)
-	sum = add_amounts(sum, s->held);
+	sum = amount_add(sum, s->held);
 	return sum;
-}
-
-/* Whether an upload runs, as far as anybody tells. */
-static bool
-uploads(const struct quota_user *u)
-{
-	const struct share *s;
-
-	LL_FOREACH(u->shares, s)
-	if (is_something(s->held))
-		return true;
-	return false;
 }
 
 static bool
@@ -245,32 +171,16 @@ is_idle(const struct quota_user *u)
 static bool
 must_open(const struct quota_user *u)
 {
-	return !is_idle(u) || u->unsure || u->over;
-}
-
-static void
-fill_row(const struct quota_user *u, struct quota_row *row)
-{
-	const struct amount r = reserved(u);
-
-	*row = (struct quota_row){.bytes = u->tally.bytes,
-				  .files = u->tally.files,
-				  .reserved_bytes = r.bytes,
-				  .reserved_files = r.files,
-				  .scanned = u->known ? u->scanned : 0,
-				  .open = must_open(u)};
+	return !is_idle(u) || tally_is_doubtful(&u->tally);
 }
 
 /* Before the first change. */
 static int
 open_row(struct quotas *q, struct quota_user *u)
 {
-	struct quota_row row;
-
 	if (u->opened)
 		return 0;
-	fill_row(u, &row);
-	row.open = true;
+	const struct quota_row row = tally_row(&u->tally, held(u), true);
 	int r = q->calls->save(q->owner, name_of(u), &row);
 	u->opened = r == 0;
 	return r;
@@ -287,40 +197,17 @@ say_reserved(struct quotas *q, uint64_t peer, uint32_t id, int error, uint64_t b
 	q->calls->send(q->owner, peer, &m);
 }
 
-/* How many bytes may be had of what is wanted; 0 with *error set for none. */
-static uint64_t
-grant(const struct quota_user *u, const struct q_reserve *want, int *error)
-{
-	const struct amount bound = add_amounts(u->tally, reserved(u));
-	const uint64_t left = sub(want->limit_bytes, bound.bytes);
-	uint64_t bytes = want->bytes > want->least ? want->bytes : want->least;
-
-	*error = -EDQUOT;
-	if (want->limit_files != UINT64_MAX && !want->force && want->files &&
-	    add(bound.files, want->files) > want->limit_files)
-		return 0;
-	if (want->limit_bytes != UINT64_MAX) {
-		const uint64_t part = left / GRANT_FRACTION;
-		const uint64_t most = part > GRANT_LEAST ? part : GRANT_LEAST;
-		bytes = bytes < most ? bytes : most;
-		bytes = bytes < left ? bytes : left;
-		bytes = bytes > want->least ? bytes : want->least;
-		if (bytes > left)
-			return 0;
-	}
-	*error = 0;
-	return bytes;
-}
-
 static void
 answer_reserve(struct quotas *q, struct quota_user *u, uint64_t peer, const struct q_reserve *want)
 {
 	struct share *s = get_share(u, peer);
 	int error = s ? open_row(q, u) : -ENOMEM;
-	uint64_t bytes = error == 0 ? grant(u, want, &error) : 0;
+	uint64_t bytes = 0;
 
+	if (error == 0 && !tally_grant(&u->tally, held(u), want, &bytes))
+		error = -EDQUOT;
 	if (error == 0) {
-		s->held = add_amounts(s->held, (struct amount){bytes, want->files});
+		s->held = amount_add(s->held, (struct amount){bytes, want->files});
 		u->dirty = true;
 	} else if (s) {
 		drop_idle_share(u, s);
@@ -331,10 +218,10 @@ answer_reserve(struct quotas *q, struct quota_user *u, uint64_t peer, const stru
 static void
 answer_ask(struct quotas *q, const struct quota_user *u, uint64_t peer, const struct q_ask *ask)
 {
-	const struct amount r = reserved(u);
+	const struct amount used = u->tally.used, r = tally_reserved(&u->tally, held(u));
 	struct message m = {.id = MSG_Q_TOLD, .fd = -1};
 
-	m.q_told = (struct q_told){ask->id, 0, u->tally.bytes, u->tally.files, r.bytes, r.files};
+	m.q_told = (struct q_told){ask->id, 0, used.bytes, used.files, r.bytes, r.files};
 	q->calls->send(q->owner, peer, &m);
 }
 
@@ -374,20 +261,16 @@ id_of(const struct question *w)
 static bool
 wants_exact(const struct quota_user *u, const struct question *w)
 {
-	int error = 0;
+	uint64_t bytes;
 
-	if (!w->is_ask)
-		grant(u, &w->reserve, &error);
-	return w->is_ask || error;
+	return w->is_ask || !tally_grant(&u->tally, held(u), &w->reserve, &bytes);
 }
 
 /* Whether his files are counted before that question is answered. */
 static bool
 must_scan(const struct quota_user *u, const struct question *w)
 {
-	if (!u->known || u->stale)
-		return true;
-	return !uploads(u) && (u->unsure || (u->over && wants_exact(u, w)));
+	return tally_wants_count(&u->tally, held(u), wants_exact(u, w));
 }
 
 static void
@@ -395,10 +278,7 @@ send_scan(struct quotas *q, struct quota_user *u, struct quota_time now)
 {
 	struct message m = {.id = MSG_Q_SCAN, .fd = -1};
 
-	u->scanning = true;
-	u->scan_began = now.us;
-	u->changed = u->moved = u->missed = false;
-	u->added = (struct amount){0};
+	tally_begin_count(&u->tally, now.us);
 	u->scans++;
 	m.q_scan.id = id_of(first(u));
 	q->calls->send(q->owner, first(u)->peer, &m);
@@ -408,7 +288,7 @@ send_scan(struct quotas *q, struct quota_user *u, struct quota_time now)
 static void
 go_on(struct quotas *q, struct quota_user *u, struct quota_time now)
 {
-	while (q->began && first(u) && !u->scanning) {
+	while (q->began && first(u) && !u->tally.scanning) {
 		const struct question *w = first(u);
 		if (w->peer == 0) {
 			drop_first(u);
@@ -458,10 +338,7 @@ take_failure(struct quotas *q, struct quota_user *u, int error, struct quota_tim
 {
 	LOG(WARNING, "a user's files cannot be counted", LOG_BYTES("user", name_of(u)),
 	    LOG_ERRNO(error));
-	u->scanning = false;
-	if (u->known) {
-		u->unsure = u->missed;
-		u->over = u->stale = false;
+	if (tally_fail_count(&u->tally)) {
 		u->dirty = true;
 		answer_first(q, u);
 	} else {
@@ -475,32 +352,19 @@ take_failure(struct quotas *q, struct quota_user *u, int error, struct quota_tim
 static void
 pass_count_on(struct quotas *q, struct quota_user *u, struct quota_time now)
 {
-	u->scanning = false;
+	tally_drop_count(&u->tally);
 	answer_error(q, first(u), -EIO);
 	drop_first(u);
 	go_on(q, u, now);
 }
 
-/* Takes what a count has found for the tally, with what may not be in it. */
 static void
 take_count(struct quotas *q, struct quota_user *u, const struct q_scanned *m, struct quota_time now)
 {
-	const bool settled = u->scan_began >= u->lost_until && u->scan_began >= q->lost_until;
-
-	u->before = u->known ? add_amounts(u->tally, u->lost) : (struct amount){0};
-	/* Where they never stop to change, what was added counts twice rather than not at all. */
-	u->tally = add_amounts((struct amount){m->bytes, m->files}, u->added);
-	if (u->moved || !settled)
-		u->tally = higher(u->tally, u->before);
-	u->lost = (struct amount){0};
-	u->unsure = u->missed || !settled;
-	u->over = u->changed || uploads(u);
-	u->stale = u->scanning = false;
-	u->known = u->dirty = true;
-	u->scanned = now.wall;
-	u->scanned_until = m->until;
+	tally_take_count(&u->tally, held(u), m, now.wall, q->lost_until);
+	u->dirty = true;
 	LOG(DEBUG, "a user's files were counted", LOG_BYTES("user", name_of(u)),
-	    LOG_NUM("bytes", u->tally.bytes), LOG_NUM("files", u->tally.files));
+	    LOG_NUM("bytes", u->tally.used.bytes), LOG_NUM("files", u->tally.used.files));
 }
 
 static int
@@ -508,7 +372,7 @@ take_scanned(struct quotas *q, uint64_t peer, const struct q_scanned *m, struct 
 {
 	struct quota_user *u = get_user(q, m->user);
 
-	if (!u || !u->scanning || first(u)->peer != peer || id_of(first(u)) != m->id)
+	if (!u || !u->tally.scanning || first(u)->peer != peer || id_of(first(u)) != m->id)
 		return 0; /* nobody waits for it any more */
 	if (m->error == ECANCELED) {
 		pass_count_on(q, u, now);
@@ -519,7 +383,7 @@ take_scanned(struct quotas *q, uint64_t peer, const struct q_scanned *m, struct 
 		return 0;
 	}
 	take_count(q, u, m, now);
-	if (u->scans < SCANS_MAX && (u->missed || (u->changed && wants_exact(u, first(u))))) {
+	if (u->scans < SCANS_MAX && tally_wants_another(&u->tally, wants_exact(u, first(u)))) {
 		send_scan(q, u, now);
 		return 0;
 	}
@@ -540,10 +404,9 @@ take_open(struct quotas *q, uint64_t peer, const struct q_open *m, struct quota_
 	if (!s)
 		return -ENOMEM;
 	s->sessions++;
-	s->held = add_amounts(s->held, (struct amount){m->bytes, m->files});
+	s->held = amount_add(s->held, (struct amount){m->bytes, m->files});
 	u->dirty = true;
-	if (now.wall - u->scanned >= (int64_t)(m->rescan * 1000))
-		u->unsure = true;
+	tally_age(&u->tally, m->rescan, now.wall);
 	/* One that can't be opened now is when it is asked for. */
 	open_row(q, u);
 	return 0;
@@ -563,87 +426,15 @@ take_close(struct quotas *q, uint64_t peer, const struct q_close *m)
 	return 0;
 }
 
-/* Adds a difference to what is there; false where that would be less than nothing. */
-static bool
-apply(uint64_t *to, int64_t difference)
-{
-	const uint64_t size = difference < 0 ? -(uint64_t)difference : (uint64_t)difference;
-	const bool fits = difference >= 0 || size <= *to;
-
-	*to = difference < 0 ? sub(*to, size) : add(*to, size);
-	return fits;
-}
-
-static bool
-apply_both(struct amount *to, int64_t bytes, int64_t files)
-{
-	const bool fits_bytes = apply(&to->bytes, bytes);
-	const bool fits_files = apply(&to->files, files);
-
-	return fits_bytes && fits_files;
-}
-
-static int64_t
-what_grows(int64_t difference)
-{
-	return difference > 0 ? difference : 0;
-}
-
-/* A change that was made since then, or names that have. */
-static void
-take_difference(struct quota_user *u, int64_t bytes, int64_t files, uint64_t since, bool moved)
-{
-	if (!bytes && !files && !moved)
-		return;
-	if (u->scanning) {
-		u->changed = true;
-		u->moved = u->moved || moved;
-		u->added = add_amounts(u->added, (struct amount){(uint64_t)what_grows(bytes),
-								 (uint64_t)what_grows(files)});
-	}
-	if (!u->known)
-		return;
-	u->dirty = true;
-	apply_both(&u->before, bytes, files);
-	if (since > u->scanned_until) {
-		if (!apply_both(&u->tally, bytes, files))
-			u->unsure = true;
-		return;
-	}
-	/* What the last count may have seen, or not. */
-	apply_both(&u->tally, what_grows(bytes), what_grows(files));
-	if (moved)
-		u->tally = higher(u->tally, u->before);
-	u->over = true;
-}
-
-/* Nobody knows by how much his files have changed, or still will. */
-static void
-miss(struct quota_user *u, struct quota_time now)
-{
-	u->unsure = u->missed = u->changed = u->dirty = true;
-	u->lost_until = now.us + LOST_US;
-}
-
-/* Of what a worker had reserved so much is free again. */
+/* Of what a worker had reserved so much is free again; s is NULL where it has nothing. */
 static void
 release(struct quota_user *u, struct share *s, const struct q_change *m)
 {
-	const struct amount told = {(uint64_t)what_grows(m->bytes), 0};
-	const struct amount wanted = {m->release_bytes, m->release_files};
-	const struct amount free = s ? lower(wanted, s->held) : (struct amount){0};
+	struct amount nothing = {0};
 
-	/* What was reserved at a process before this one, and was not told. */
-	if (free.bytes < wanted.bytes || free.files < wanted.files)
-		u->unsure = true;
-	if (!s)
-		return;
-	s->held.bytes -= free.bytes;
-	s->held.files -= free.files;
-	if (m->unsure)
-		u->lost = add_amounts(u->lost,
-				      (struct amount){sub(free.bytes, told.bytes), free.files});
-	drop_idle_share(u, s);
+	tally_release(&u->tally, s ? &s->held : &nothing, m);
+	if (s)
+		drop_idle_share(u, s);
 }
 
 static int
@@ -655,9 +446,9 @@ take_change(struct quotas *q, uint64_t peer, const struct q_change *m, struct qu
 		return -ENOMEM;
 	open_row(q, u);
 	release(u, find_share(u, peer), m);
-	take_difference(u, m->bytes, m->files, m->since, m->moved);
+	tally_change(&u->tally, m->bytes, m->files, m->since, m->moved);
 	if (m->unsure)
-		miss(u, now);
+		tally_miss(&u->tally, now.us);
 	u->dirty = true;
 	go_on(q, u, now);
 	return 0;
@@ -688,20 +479,21 @@ quotas_freed(struct quotas *q, const struct k_freed *freed)
 {
 	struct quota_user *u = get_user(q, freed->user);
 
-	if (!u || (!u->known && !u->scanning))
+	if (!u || (!u->tally.known && !u->tally.scanning))
 		return;
 	open_row(q, u);
 	/* It comes by way of the monitor, so the files may have been counted without what the sweep
 	 * had removed already. */
-	take_difference(u, -(int64_t)(freed->bytes & INT64_MAX),
-			-(int64_t)(freed->files & INT64_MAX), freed->since, false);
+	if (tally_change(&u->tally, -(int64_t)(freed->bytes & INT64_MAX),
+			 -(int64_t)(freed->files & INT64_MAX), freed->since, false))
+		u->dirty = true;
 }
 
 static void
 lose_share(struct quota_user *u, struct share *s, struct quota_time now)
 {
-	u->lost = add_amounts(u->lost, s->held);
-	miss(u, now);
+	tally_lose(&u->tally, s->held, now.us);
+	u->dirty = true;
 	LL_DELETE(u->shares, s);
 	free(s);
 }
@@ -714,7 +506,7 @@ quotas_begin(struct quotas *q, bool alone, struct quota_time now)
 	q->began = true;
 	/* The last ledger may have gone with others, or have lost one. */
 	if (!alone)
-		q->lost_until = now.us + LOST_US;
+		q->lost_until = now.us + TALLY_LOST_US;
 	HASH_ITER (hh, q->users, u, next_user)
 		go_on(q, u, now);
 }
@@ -726,9 +518,9 @@ quotas_lose(struct quotas *q, uint64_t peer, struct quota_time now)
 	struct question *w;
 
 	/* Also for users whom nobody has any more. */
-	q->lost_until = now.us + LOST_US;
+	q->lost_until = now.us + TALLY_LOST_US;
 	HASH_ITER (hh, q->users, u, next_user) {
-		const bool was_counting = u->scanning && first(u)->peer == peer;
+		const bool was_counting = u->tally.scanning && first(u)->peer == peer;
 		struct share *s = find_share(u, peer);
 		if (s)
 			lose_share(u, s, now);
@@ -736,7 +528,7 @@ quotas_lose(struct quotas *q, uint64_t peer, struct quota_time now)
 			if (w->peer == peer)
 				w->peer = 0;
 		if (was_counting)
-			u->scanning = false;
+			tally_drop_count(&u->tally);
 		go_on(q, u, now);
 	}
 }
@@ -763,7 +555,7 @@ quotas_save(struct quotas *q,
 		u->saving = u->dirty;
 		if (!u->dirty)
 			continue;
-		fill_row(u, &row);
+		row = tally_row(&u->tally, held(u), must_open(u));
 		r = save(q->owner, name_of(u), &row);
 	}
 	return r;

@@ -2,20 +2,14 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * Quotas: what the files of each user take, what is reserved on top of it, and who waits until it
- * is known.  It does no I/O but by the calls that its owner gives it.
+ * Quotas: the tally of each user (see tally.h), what each worker has reserved on top of it, and who
+ * waits until it is known.  It does no I/O but by the calls that its owner gives it.
  *
- * A tally is known when the user's files were counted (Q_SCAN) and every change since was told.
- * What has changed while they were counted may be in the count or not: it is added, and never taken
- * away.  Where names have changed, files may have been missed, and the tally of before holds where
- * it is higher.
- *
- * So a tally may be too high: then the files are counted anew before it is told, or something
- * refused.  It is unsure when it may be too low, since somebody was lost who could have told: then
- * they are counted before the next question is answered.  But neither while an upload of the user
- * runs, since nobody can tell how much of what it has written is counted; what a lost worker had
- * reserved stays counted so long.  Only a ledger that takes the place of another one counts
- * whatever runs.
+ * Where a tally may be too high, the files are counted anew (Q_SCAN) before it is told, or
+ * something refused; where it is unsure, before the next question is answered.  But neither while
+ * an upload of the user runs, since nobody can tell how much of what it has written is counted;
+ * what a lost worker had reserved stays counted so long.  Only a ledger that takes the place of
+ * another one counts whatever runs.
  *
  * A peer is a channel to a worker, by a number that is never used again.
  */
