@@ -18,6 +18,7 @@
 
 #include <wharf/conf/options.h>
 
+#include "form.h"
 #include "raw.h"
 #include "text.h"
 
@@ -39,7 +40,8 @@ struct reader {
 	cfg_opt_t *opts, *block_opts, *inner_opts;
 	cfg_t **parsed; /* freed at the end, as freeing one ends libconfuse's lexer for all */
 	size_t n_parsed;
-	const char *file; /* that is read now */
+	const char *file;  /* that is read now */
+	struct slice text; /* of it */
 	unsigned depth;
 	bool again; /* a name was learned */
 	bool open;  /* something in the file does not close, as was reported */
@@ -91,6 +93,15 @@ add_statement(struct raw_block *block, const char *name, int line)
 				    .place = {reading->file, line}};
 	raw->n_statements++;
 	return s->name ? s : NULL;
+}
+
+static void
+statement_deinit(struct raw_statement *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		free(s->item[i]);
+	free(s->item);
+	free(s->name);
 }
 
 /* The last statement of that name in the block, which += adds to. */
@@ -199,8 +210,9 @@ learn(const char *name)
 {
 	struct reader *r = reading;
 
-	/* In libconfuse's eyes "a|b" is a path of sections. */
-	if (strchr(name, '|') || find_learned(name) || r->n_learned == LEARNED_MAX)
+	/* In libconfuse's eyes "a|b" is a path of sections; and an include in a block is none. */
+	if (strchr(name, '|') || strcmp(name, "include") == 0 || find_learned(name) ||
+	    r->n_learned == LEARNED_MAX)
 		return false;
 	if (conf_grow(&r->learned, r->n_learned, sizeof(*r->learned)) < 0) {
 		r->error = -ENOMEM;
@@ -232,6 +244,21 @@ begins(const char *text, const char *with)
 	return strncmp(text, with, strlen(with)) == 0;
 }
 
+/* What libconfuse made of a line that it did not understand is no statement. */
+static void
+forget_from(struct conf_place place)
+{
+	struct raw *raw = reading->raw;
+
+	while (raw->n_statements) {
+		struct raw_statement *s = &raw->statement[raw->n_statements - 1];
+		if (s->place.file != place.file || s->place.line < place.line)
+			break;
+		statement_deinit(s);
+		raw->n_statements--;
+	}
+}
+
 /* libconfuse: something is wrong.  What the messages that we know begin with is from
  * libconfuse 3.3. */
 static void __attribute__((format(printf, 2, 0)))
@@ -261,16 +288,15 @@ on_error(cfg_t *section, const char *fmt, va_list ap)
 	if (reading->open &&
 	    (begins(fmt, "premature end of file") || begins(fmt, "unterminated string constant")))
 		return;
-	if (name && find_learned(name)) {
-		conf_mistake(reading->report, place,
-			     "\"%s\" is no option and no block; a text with blanks needs quotes; "
-			     "nothing behind this was read",
-			     name);
+	if (conf_form_explain(reading->text, &place.line, &text)) {
+		forget_from(place);
+	} else if (name && find_learned(name)) {
+		buf_printf(&text, "\"%s\" is no option and no block", name);
 	} else {
 		buf_vprintf(&text, fmt, ap);
-		conf_mistake(reading->report, place, "%.*s; nothing behind this was read",
-			     SLICE_FMT(buf_slice(&text)));
 	}
+	conf_mistake(reading->report, place, "%.*s; nothing behind this was read",
+		     SLICE_FMT(buf_slice(&text)));
 	buf_deinit(&text);
 }
 
@@ -405,6 +431,7 @@ check_and_parse(struct buf *text)
 	int r = 0;
 
 	reading->open = check == TEXT_OPEN;
+	reading->text = buf_slice(text);
 	if (check != TEXT_UNFIT && text->len)
 		r = parse(text);
 	return check ? -1 : r;
@@ -416,6 +443,7 @@ read_file(const char *path, const struct conf_place *from)
 {
 	struct reader *r = reading;
 	const char *outer = r->file;
+	struct slice outer_text = r->text;
 	bool outer_open = r->open;
 	struct buf text = BUF_INIT;
 	int result = conf_text_read(path, &text);
@@ -432,6 +460,7 @@ read_file(const char *path, const struct conf_place *from)
 		r->depth--;
 	}
 	r->file = outer;
+	r->text = outer_text;
 	r->open = outer_open;
 	buf_deinit(&text);
 	return result;
@@ -496,12 +525,8 @@ raw_deinit(struct raw *raw)
 		free(raw->block[i].kind);
 		free(raw->block[i].title);
 	}
-	for (size_t i = 0; i < raw->n_statements; i++) {
-		for (size_t k = 0; k < raw->statement[i].n; k++)
-			free(raw->statement[i].item[k]);
-		free(raw->statement[i].item);
-		free(raw->statement[i].name);
-	}
+	for (size_t i = 0; i < raw->n_statements; i++)
+		statement_deinit(&raw->statement[i]);
 	free(raw->block);
 	free(raw->statement);
 	conf_files_deinit(&raw->files);

@@ -120,6 +120,13 @@ skip_include(struct walk *w, struct conf_report *report)
 	return true;
 }
 
+/* Whether no word goes on behind here. */
+static bool
+ends_here(const struct walk *w)
+{
+	return w->at + 1 == w->text->len || strchr(" \t\r\n}", w->text->data[w->at + 1]);
+}
+
 static void
 walk_outside(struct walk *w, struct conf_report *report)
 {
@@ -140,6 +147,10 @@ walk_outside(struct walk *w, struct conf_report *report)
 		enter(w, SINGLE_QUOTES);
 	} else if (c == '*' || (c == '+' && !next_is(w, '='))) {
 		conf_mistake(report, w->place, "a text with %c needs quotes", c);
+	} else if (c == ';' && ends_here(w)) {
+		conf_mistake(report, w->place,
+			     "no ; stands behind a value; a text that ends with one needs quotes");
+		w->text->data[w->at] = ' ';
 	} else if (c == '{') {
 		if (w->depth < DEPTH_MAX)
 			w->braces[w->depth] = w->place.line;

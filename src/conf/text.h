@@ -20,9 +20,10 @@ int conf_text_read_fd(int fd, struct buf *out);
 
 /*
  * libconfuse skips a "*" and a "+" outside of quotes, so that `hidden = *.key` would hide ".key",
- * is content with a block or a comment that does not end, miscounts lines in comments, and ends at
- * `include = "file"`.  Reports all but the third, quotes that do not end, and NUL bytes, and turns
- * comments and that include into blanks.  Returns 0;
+ * is content with a block or a comment that does not end, miscounts lines in comments, takes the
+ * ";" that others' files have behind a value for a part of it, and ends at `include = "file"`.
+ * Reports all but the third, quotes that do not end, and NUL bytes, and turns comments, that ";"
+ * and that include into blanks.  Returns 0;
  * TEXT_OPEN when something does not end, so that the text may be read for what else is in it; or
  * TEXT_UNFIT.
  */

@@ -55,6 +55,21 @@ struct bad {
 	const char *included; /* as the file "inc", or NULL */
 };
 
+/* What is told of mistakes of form. */
+#define UNREAD        "; nothing behind this was read\n"
+#define QUOTES_WANTED ": a value with blanks needs quotes" UNREAD
+#define LIST_WANTED   ": a list stands in braces, with commas between, as {a, b}" UNREAD
+#define VALUE_WANTED  ": its value is missing; an empty text is \"\"" UNREAD
+#define EQUALS_WANTED ": an option is written as name = value, and there is no =" UNREAD
+#define NAME_WANTED                                                                         \
+	" is no option and no block, which are written as name = value and as kind name { " \
+	"... }"
+#define BLOCK_WANTED(kind)                                                             \
+	": a block is written as " kind " name { ... }, and a name with blanks needs " \
+	"quotes" UNREAD
+#define NO_SEMICOLON "no ; stands behind a value; a text that ends with one needs quotes\n"
+#define UMASK_9      "c:1: umask: \"9\" is not an octal number from 000 to 777\n"
+
 static const struct bad bads[] = {
 	/* unknown names */
 	{"umsk = 022\n", "c:1: \"umsk\" is no option; did you mean umask?\n", NULL},
@@ -76,8 +91,7 @@ static const struct bad bads[] = {
 	/* values: all of them in one run */
 	{"umask = 1000\nactive = on\nlog_format = jsn\nidle_timeout = 5x\ndownload_rate = -1\n"
 	 "max_sessions = 0\npassive_ports = 100\nsources = users, pam\n",
-	 "c:8: unexpected token ','; nothing behind this was read\n"
-	 "c:1: umask: \"1000\" is not an octal number from 000 to 777\n"
+	 "c:8: sources" LIST_WANTED "c:1: umask: \"1000\" is not an octal number from 000 to 777\n"
 	 "c:2: active: \"on\" is not yes or no\n"
 	 "c:3: log_format: \"jsn\" is not one of text, json; did you mean json?\n"
 	 "c:4: idle_timeout: \"5x\" is not a time (seconds, or with s, m, h or d behind, or as "
@@ -191,10 +205,43 @@ static const struct bad bads[] = {
 	 "c:1: umask: \"x\" is not an octal number from 000 to 777\n",
 	 NULL},
 	{"umask = \"022\n", "c:1: a quote opens here and does not close\n", NULL},
-	{"umask = 022 }\n", "c:1: unexpected closing brace; nothing behind this was read\n", NULL},
-	{"banner = Hello there\nactive = maybe\n",
-	 "c:2: \"there\" is no option and no block; a text with blanks needs quotes; nothing "
-	 "behind this was read\n",
+	{"umask = 022 }\n", "c:1: a brace closes here that none has opened" UNREAD, NULL},
+	/* The line is the one that was meant, where the next or no line made no sense. */
+	{"umask = 9\nbanner = Hello there", "c:2: banner" QUOTES_WANTED UMASK_9, NULL},
+	{"banner = Hello there\nactive = maybe\n", "c:1: banner" QUOTES_WANTED, NULL},
+	{"user a {\n idle_timeout = 30 days\n}\n", "c:2: idle_timeout" QUOTES_WANTED, NULL},
+	{"sources = users pam", "c:1: sources" LIST_WANTED, NULL},
+	{"tls_key = \"/a\" \"/b\"\n", "c:1: tls_key" LIST_WANTED, NULL},
+	{"umask = 022, active = no\n", "c:1: umask: a text with , needs quotes" UNREAD, NULL},
+	{"sources = {users pam}\n",
+	 "c:1: sources: there is no comma before \"pam\"; a text with blanks needs quotes" UNREAD,
+	 NULL},
+	{"sources = {users,, pam}\n",
+	 "c:1: sources: there is a comma without a text before it" UNREAD, NULL},
+	{"\nsources = {users, pam\numask = 022 }\n",
+	 "c:2: sources: a list begins here and does not end" UNREAD, NULL},
+	{"banner = a=b\n", "c:1: banner: a text with = needs quotes" UNREAD, NULL},
+	{"umask == 022\n", "c:1: umask: a text with = needs quotes" UNREAD, NULL},
+	{"max_sessions =\n# none\nactive = no\n", "c:1: max_sessions" VALUE_WANTED, NULL},
+	{"user a {\n umask =\n}\n", "c:2: umask" VALUE_WANTED, NULL},
+	{"umask = 9\nbanner =\n", "c:2: banner" VALUE_WANTED UMASK_9, NULL},
+	{"banner\nactive = no\n", "c:1: banner" EQUALS_WANTED, NULL},
+	{"\nbanner \"Hello\"\n", "c:2: banner" EQUALS_WANTED, NULL},
+	{"listener a { port 1 }\n", "c:1: port" EQUALS_WANTED, NULL},
+	{"umask: 022\n",
+	 "c:1: \"umask:\"" NAME_WANTED "; did you mean umask?; nothing behind this was read\n",
+	 NULL},
+	{"[server]\numask = 022\n", "c:1: \"[server]\"" NAME_WANTED UNREAD, NULL},
+	{"set umask = 022\n", "c:1: \"set\"" NAME_WANTED UNREAD, NULL},
+	{"\n= 022\n", "c:2: there is no name before \"=\"" UNREAD, NULL},
+	{"\nlistener {\n port = 1\n}\n", "c:2: listener: a block needs a name" UNREAD, NULL},
+	{"listener a\n port = 1\n}\n", "c:1: listener" BLOCK_WANTED("listener"), NULL},
+	{"user a b {\n umask = 1\n}\n", "c:1: user" BLOCK_WANTED("user"), NULL},
+	{"\nlistener = a\n", "c:2: listener" BLOCK_WANTED("listener"), NULL},
+	{"group", "c:1: group" BLOCK_WANTED("group"), NULL},
+	{"banner = a;\nuser a { umask = 9; }\n",
+	 "c:1: " NO_SEMICOLON "c:2: " NO_SEMICOLON
+	 "c:2: umask: \"9\" is not an octal number from 000 to 777\n",
 	 NULL},
 	{"hidden = *.key\n", "c:1: a text with * needs quotes\n", NULL},
 	{"# * and\n/* * \n */ banner = \"*\" // *\nwelcome = '*'\nactive = 'a\\'*'\n",
@@ -210,8 +257,11 @@ static const struct bad bads[] = {
 	 "\native = 1\numask = 8\n"},
 	{"include(\"inc\")\numask = 022\n", "c:2: umask: it was set at inc:1 already\n",
 	 "umask = 022\n"},
-	{"include(\"inc\")\numask = 9\n",
-	 "inc:1: unexpected closing brace; nothing behind this was read\n", "}"},
+	{"include(\"inc\")\numask = 9\n", "inc:1: a brace closes here that none has opened" UNREAD,
+	 "}"},
+	{"include \"inc\"\n", "c:1: include is written as include(\"file\")" UNREAD, NULL},
+	{"user a {\n include(\"inc\")\n}\n", "c:2: include stands outside of all blocks" UNREAD,
+	 NULL},
 	{"include(\"inc\")\n", "inc:1: files include each other too deeply\n", "include(\"inc\")"},
 	{"include(\"nowhere\")\numask = 9\n",
 	 "c:1: include: nowhere: No such file or directory\n"
