@@ -111,6 +111,14 @@ quote_wrong(struct slice text, struct buf *why)
 	buf_add_str(why, " is not ");
 }
 
+/* A reader can't tell whether 22 is octal; of one digit it does not matter, and nobody writes three
+ * of a mode in decimal. */
+static bool
+may_be_decimal(struct slice s)
+{
+	return s.n == 2 && s.p[0] != '0';
+}
+
 static int
 parse_number(const struct option_row *row, struct slice s, uint64_t *out, struct buf *why)
 {
@@ -130,6 +138,11 @@ parse_number(const struct option_row *row, struct slice s, uint64_t *out, struct
 		good = parse_scaled(s, size_suffixes, out);
 	else
 		good = parse_scaled(s, no_suffixes, out);
+	if (good && row->type == OPTION_MODE && may_be_decimal(s)) {
+		value_quote(s, why);
+		buf_printf(why, " may be octal or decimal; did you mean %03" PRIo64 "?", *out);
+		return VALUE_WRONG;
+	}
 	if (good && *out >= row->low && *out <= row->high)
 		return 0;
 

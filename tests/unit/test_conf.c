@@ -102,6 +102,7 @@ static const struct bad bads[] = {
 	 "c:6: max_sessions: \"0\" is not a whole number from 1 to 1000000 sessions\n"
 	 "c:7: passive_ports: \"100\" is not a range of ports, low-high, from 1 to 65535\n",
 	 NULL},
+	{"umask = 22\n", "c:1: umask: \"22\" may be octal or decimal; did you mean 022?\n", NULL},
 	{"passive_ports = 200-100\nsources = {users, pam, users}\nrights = {read,\n raed}\n"
 	 "umask = {022, 022}\nhidden = {\"a\", \"\"}\n",
 	 "c:1: passive_ports: \"200-100\" is not a range of ports, low-high, from 1 to 65535\n"
