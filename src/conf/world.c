@@ -8,6 +8,7 @@
 #include <grp.h>
 #include <inttypes.h>
 #include <pwd.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -34,10 +35,40 @@ has_source(const struct conf *conf, enum word_source source)
 	       memchr(sources->item, (int)source, sources->n) != NULL;
 }
 
+/* Where it is set; of a default the file, which has no line for it. */
 static struct conf_place
 place_of(const struct conf *conf, enum option_nr nr)
 {
-	return conf->server.set[nr];
+	if (conf_sets(conf, nr))
+		return conf->server.set[nr];
+	return (struct conf_place){.file = conf->files.n ? conf->files.name[0] : NULL};
+}
+
+/*
+ * Of an option that is there for one of the sources: where nobody set it, what asks for it is the
+ * line of the sources.
+ */
+static void __attribute__((format(printf, 4, 5)))
+source_mistake(const struct conf *conf, enum option_nr nr, struct conf_report *report,
+	       const char *fmt, ...)
+{
+	const struct option_row *row = &option_rows[nr];
+	struct buf text = BUF_INIT;
+	va_list ap;
+
+	if (conf_sets(conf, nr))
+		buf_printf(&text, "%s: ", row->name);
+	else
+		buf_printf(&text, "%s, which is \"%s\" by default: ", row->name, row->standard);
+	va_start(ap, fmt);
+	buf_vprintf(&text, fmt, ap);
+	va_end(ap);
+	if (!conf_sets(conf, nr) && !conf_sets(conf, OPTION_NR_sources))
+		buf_printf(&text, "; sources are by default %s",
+			   option_rows[OPTION_NR_sources].standard);
+	conf_mistake(report, place_of(conf, conf_sets(conf, nr) ? nr : OPTION_NR_sources), "%.*s",
+		     SLICE_FMT(buf_slice(&text)));
+	buf_deinit(&text);
 }
 
 static void
@@ -233,8 +264,8 @@ try_pam(const struct conf *conf, struct conf_report *report)
 
 	buf_printf(&path, "/etc/pam.d/%s%c", service, '\0');
 	if (buf_error(&path) == 0 && access(path.data, R_OK) < 0)
-		conf_mistake(report, place_of(conf, OPTION_NR_pam_service), "pam_service: %s: %s",
-			     path.data, strerror(errno));
+		source_mistake(conf, OPTION_NR_pam_service, report, "%s: %s", path.data,
+			       strerror(errno));
 	buf_deinit(&path);
 }
 
@@ -319,31 +350,31 @@ static void
 try_users_file(const struct conf *conf, bool thorough, struct conf_report *report)
 {
 	const char *path = conf->server.settings.users_file;
-	struct conf_place place = place_of(conf, OPTION_NR_users_file);
+	const enum option_nr nr = OPTION_NR_users_file;
 	struct users *users = NULL;
 	struct stat st;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	int r = 0;
 
 	if (fd < 0 || fstat(fd, &st) < 0) {
-		conf_mistake(report, place, "users_file: %s: %s", path, strerror(errno));
+		source_mistake(conf, nr, report, "%s: %s", path, strerror(errno));
 		fd_close(&fd);
 		return;
 	}
 	if (st.st_mode & 077)
-		conf_mistake(report, place,
-			     "users_file: %s: its mode is %03o, and not 600: others may read or "
-			     "change it",
-			     path, st.st_mode & 0777);
+		source_mistake(conf, nr, report,
+			       "%s: its mode is %03o, and not 600: others may read or "
+			       "change it",
+			       path, st.st_mode & 0777);
 	if (st.st_uid != 0 && st.st_uid != geteuid())
-		conf_mistake(report, place, "users_file: %s: it belongs to uid %u, and not to %u",
-			     path, st.st_uid, geteuid());
+		source_mistake(conf, nr, report, "%s: it belongs to uid %u, and not to %u", path,
+			       st.st_uid, geteuid());
 	/* One line of one user is left out, and keeps nobody else from his files. */
 	struct conf_report lines = {0};
 	r = users_read(fd, path, &users, thorough ? report : &lines);
 	conf_report_deinit(&lines);
 	if (r < 0)
-		conf_mistake(report, place, "users_file: %s: %s", path, strerror(-r));
+		source_mistake(conf, nr, report, "%s: %s", path, strerror(-r));
 	else if (thorough && !conf->unknown[OPTION_NR_root])
 		try_user_roots(conf, users, report);
 	users_free(&users);

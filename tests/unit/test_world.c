@@ -240,6 +240,28 @@ test_pam(void **state)
 		     1);
 }
 
+/* What nobody set is asked for by the sources, and those may be nobody's, too. */
+static void
+test_defaults(void **state)
+{
+#define PAM_MISSING                                     \
+	"pam_service, which is \"wharfd\" by default: " \
+	"/etc/pam.d/wharfd: No such file or directory"
+	(void)state;
+	if (access("/etc/pam.d/wharfd", F_OK) == 0 || access(WHARF_CONF_DIR "/users", F_OK) == 0)
+		skip();
+	assert_world("\nsources = pam\n", false, "c:2: " PAM_MISSING "\n", 1);
+	write_file("users", "", 0600);
+	assert_world("users_file = \"@/users\"\n", false,
+		     "c: " PAM_MISSING "; sources are by default users, pam\n", 1);
+	unlink("users");
+	assert_world("\nsources = users\n", false,
+		     "c:2: users_file, which is \"" WHARF_CONF_DIR
+		     "/users\" by default: " WHARF_CONF_DIR "/users: No such file or directory\n",
+		     1);
+#undef PAM_MISSING
+}
+
 static void
 test_ports(void **state)
 {
@@ -412,6 +434,7 @@ main(void)
 		cmocka_unit_test(test_state_directory),
 		cmocka_unit_test(test_host_files),
 		cmocka_unit_test(test_pam),
+		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_user_roots),
 		cmocka_unit_test(test_beside_mistakes),
