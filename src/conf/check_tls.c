@@ -151,6 +151,43 @@ hosts_are_known(const struct conf *conf)
 	return !conf->cut;
 }
 
+/* Whether a block that stands over a listener's sets require_tls otherwise. */
+static bool
+may_differ(const struct conf *conf)
+{
+	const struct conf_blocks *over[] = {&conf->clients, &conf->users};
+
+	for (size_t i = 0; i < sizeof(over) / sizeof(over[0]); i++)
+		for (size_t k = 0; k < over[i]->n; k++)
+			if (conf_block_has(&over[i]->item[k], OPTION_NR_require_tls))
+				return true;
+	return false;
+}
+
+/* A listener without TLS where TLS is required; groups are known only to who has logged in. */
+static void
+check_without_tls(const struct conf *conf, size_t nr, struct conf_report *report)
+{
+	const struct conf_block *b = &conf->listeners.item[nr];
+	const struct conf_subject anybody = {.listener = nr};
+	struct settings s;
+
+	if (conf_settings_for(conf, &anybody, &s) < 0)
+		return;
+	if (s.tls == WORD_tls_off && s.require_tls != WORD_require_tls_off && !may_differ(conf))
+		conf_mistake(report,
+			     conf_block_has(b, OPTION_NR_tls) ? b->set[OPTION_NR_tls]
+			     : conf_block_has(b, OPTION_NR_require_tls)
+				     ? b->set[OPTION_NR_require_tls]
+				     : conf->server.set[OPTION_NR_tls],
+			     "listener \"%s\": tls is off and require_tls is %s, so that nobody "
+			     "can %s there",
+			     conf->listener[nr].name, word("require_tls", s.require_tls),
+			     s.require_tls == WORD_require_tls_data ? "list or move files"
+								    : "log in");
+	settings_deinit(&s);
+}
+
 void
 conf_check_tls(const struct conf *conf, struct conf_report *report)
 {
@@ -165,6 +202,8 @@ conf_check_tls(const struct conf *conf, struct conf_report *report)
 	check_default_host(conf, &conf->server, report);
 	for (size_t i = 0; i < conf->listeners.n; i++)
 		check_default_host(conf, &conf->listeners.item[i], report);
+	for (size_t i = 0; i < conf->listeners.n && conf_has_certificate(conf); i++)
+		check_without_tls(conf, i, report);
 	if (conf_has_certificate(conf))
 		return;
 	check_needs(&conf->server, report);

@@ -9,8 +9,10 @@
 #include <inttypes.h>
 #include <pwd.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -131,6 +133,29 @@ try_state_directory(const struct conf *conf, struct conf_report *report)
 			     strcmp(at, path) == 0 ? "it can't be written to" : "it can't be made",
 			     strerror(errno));
 	free(at);
+}
+
+/*
+ * A daemon that runs holds a lock on its folder.  The default one may be taken, as a temporary one
+ * takes its place.
+ */
+static void
+try_state_lock(const struct conf *conf, struct conf_report *report)
+{
+	const enum option_nr nr = OPTION_NR_state_directory;
+	const char *path = conf->server.settings.state_directory;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	bool taken = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+
+	fd_close(&fd);
+	if (taken && conf_sets(conf, nr))
+		conf_mistake(report, place_of(conf, nr),
+			     "state_directory: %s: another wharfd uses it", path);
+	else if (taken)
+		conf_warning(report, place_of(conf, nr),
+			     "state_directory, which is \"%s\" by default: another wharfd uses "
+			     "it, and what is kept would be lost at the end",
+			     path);
 }
 
 /* The folder that a file is to be in must let us make it. */
@@ -433,12 +458,32 @@ try_ports(const struct conf *conf, struct conf_report *report)
 	free(fds);
 }
 
+/* The lowest port that a process without privileges may bind: 1024 unless somebody changed it. */
+static unsigned
+lowest_port(void)
+{
+	FILE *f = fopen("/proc/sys/net/ipv4/ip_unprivileged_port_start", "re");
+	char line[16] = "1024";
+
+	if (f && !fgets(line, sizeof(line), f))
+		strcpy(line, "1024");
+	if (f)
+		fclose(f);
+	return (unsigned)strtoul(line, NULL, 10);
+}
+
 static void
 try_passive(const struct conf *conf, const struct conf_block *b, struct conf_report *report)
 {
 	const struct port_range *ports = &b->settings.passive_ports;
 	uint64_t n = (uint64_t)ports->high - ports->low + 1;
+	unsigned lowest = lowest_port();
 
+	/* A worker has no privilege, whoever started it. */
+	if (ports->low < lowest)
+		conf_mistake(report, b->set[OPTION_NR_passive_ports],
+			     "passive_ports: %u-%u: workers may not use ports below %u", ports->low,
+			     ports->high, lowest);
 	if (!conf->unknown[OPTION_NR_max_sessions] && n < conf->server.settings.max_sessions)
 		conf_warning(report, b->set[OPTION_NR_passive_ports],
 			     "passive_ports: %u-%u are %" PRIu64 " ports, fewer than max_sessions, "
@@ -489,6 +534,8 @@ conf_try_world(const struct conf *conf, bool thorough, struct conf_report *repor
 	try_log(conf, OPTION_NR_xferlog, conf->server.settings.xferlog, report);
 	if (!unknown[OPTION_NR_state_directory])
 		try_state_directory(conf, report);
+	if (thorough && !unknown[OPTION_NR_state_directory])
+		try_state_lock(conf, report);
 	if (has_source(conf, WORD_source_users) && !unknown[OPTION_NR_users_file])
 		try_users_file(conf, thorough, report);
 	if (has_source(conf, WORD_source_pam) && !unknown[OPTION_NR_pam_service])

@@ -376,6 +376,24 @@ static const struct bad bads[] = {
 	 "ftp1.example.com?\n"
 	 "c:5: default_host: \"x\" is not the name of a host block\n",
 	 NULL},
+	/* Where nobody could log in; where a block says otherwise it is for that to know. */
+	{"tls_certificate = \"/a\"\nrequire_tls = login\nlistener a { tls = off }\n"
+	 "listener b { port = 22 }\nlistener c { port = 23\n require_tls = off tls = off }\n"
+	 "listener d { port = 24\n require_tls = data\n tls = off }\n",
+	 "c:3: listener \"a\": tls is off and require_tls is login, so that nobody can log in "
+	 "there\n"
+	 "c:9: listener \"d\": tls is off and require_tls is data, so that nobody can list or move "
+	 "files there\n",
+	 NULL},
+	{"tls = off\ntls_certificate = \"/a\"\nlistener a {\n require_tls = all }\n"
+	 "group g { require_tls = off }\n",
+	 "c:4: listener \"a\": tls is off and require_tls is all, so that nobody can log in "
+	 "there\n",
+	 NULL},
+	{"tls = off\ntls_certificate = \"/a\" require_tls = control\n",
+	 "c:1: listener \"default\": tls is off and require_tls is control, so that nobody can log "
+	 "in there\n",
+	 NULL},
 	/* What is not known, as it was wrong or is behind the end, is not what something lacks. */
 	{"tls = implicit\ntls_certificate = {\"/a\", \"\"}\n",
 	 "c:2: tls_certificate: an item of the list is empty\n", NULL},
@@ -647,6 +665,9 @@ test_hosts(void **state)
 		"host a { tls_certificate = \"/a\" }\nlistener l { tls = implicit require_tls = "
 		"all default_host = a }\n");
 	assert_true(conf_has_certificate(conf));
+	conf_free(&conf);
+	conf = read_good("tls_certificate = \"/a\" tls = off require_tls = all\n"
+			 "client \"10.0.0.0/8\" { require_tls = off }\n");
 	conf_free(&conf);
 }
 

@@ -4,11 +4,13 @@
 /* A configuration against the machine: what is missing or wrong is told with the line that asks for
  * it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -161,6 +163,16 @@ test_state_directory(void **state)
 		     "c:3: state_directory: @/file: it is no folder\n", 1);
 	assert_world(USERS "state_directory = \"@/file/a\"", false,
 		     "c:3: state_directory: @/file/a: Not a directory\n", 1);
+	/* As a daemon that runs does. */
+	int fd = open(folder, O_RDONLY | O_DIRECTORY);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+#define LISTENER "listener l { address = \"127.0.0.1\" port = 23972 }\n"
+	assert_world(USERS LISTENER "state_directory = \"@\"", true,
+		     "c:4: state_directory: @: another wharfd uses it\n", 1);
+	assert_world(USERS LISTENER "state_directory = \"@\"", false, "", 0);
+	close(fd);
+	assert_world(USERS LISTENER "state_directory = \"@\"", true, "", 0);
+#undef LISTENER
 	if (geteuid() != 0) {
 		assert_int_equal(mkdir("a", 0500), 0);
 		assert_world(USERS "state_directory = \"@/a\"", false,
@@ -406,6 +418,21 @@ test_limits(void **state)
 		"c:4: warning: passive_ports: 5000-5000 are 1 ports, fewer than max_sessions, "
 		"11\n",
 		0);
+
+	unsigned lowest = 0;
+	FILE *f = fopen("/proc/sys/net/ipv4/ip_unprivileged_port_start", "r");
+	assert_true(f && fscanf(f, "%u", &lowest) == 1);
+	fclose(f);
+	/* In some containers every port is anybody's. */
+	if (lowest == 1024)
+		assert_world("sources = anonymous anonymous_root = \"@\" max_sessions = 2\n"
+			     "passive_ports = 1000-1030\n"
+			     "listener a { passive_ports = 1024-1030 }\n"
+			     "listener b { port = 22\n passive_ports = 500-600 }\n",
+			     false,
+			     "c:2: passive_ports: 1000-1030: workers may not use ports below 1024\n"
+			     "c:5: passive_ports: 500-600: workers may not use ports below 1024\n",
+			     2);
 
 	/* As the hard limit can't be raised again by all, it is asked for with many sessions
 	 * instead. */

@@ -72,7 +72,7 @@ void conf_report_deinit(struct conf_report *report);
  * and descriptors against max_sessions.  Adds what is wrong to the report, with the file and line
  * where the option was set, and returns how many mistakes it found.  `thorough`: also what must not
  * keep a daemon from starting, or can't be while one runs: each line of the users file and each
- * user's root folder, and whether each listener can be bound.
+ * user's root folder, whether each listener can be bound, and whether state_directory is free.
  */
 size_t conf_try_world(const struct conf *conf, bool thorough, struct conf_report *report);
 
