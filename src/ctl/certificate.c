@@ -121,11 +121,11 @@ static int
 add_name(struct wish *w, struct slice name)
 {
 	if (!certificate_is_name(name))
-		return complain("\"%.*s\" is neither a host name (other letters are written as "
-				"xn--...) nor an address",
-				SLICE_FMT(name));
+		return misused("\"%.*s\" is neither a host name (other letters are written as "
+			       "xn--...) nor an address",
+			       SLICE_FMT(name));
 	if (w->n == NAMES_MAX)
-		return complain("there are more than %d names", NAMES_MAX);
+		return misused("there are more than %d names", NAMES_MAX);
 	w->names[w->n++] = name;
 	return 0;
 }
@@ -167,13 +167,13 @@ read_wish(const struct arguments *args, struct wish *w)
 		char *end;
 		unsigned long n = strtoul(args->days, &end, 10);
 		if (args->days[0] < '0' || args->days[0] > '9' || *end || n < 1 || n > DAYS_MAX)
-			return complain("--days is a number from 1 to %d", DAYS_MAX);
+			return misused("--days is a number from 1 to %d", DAYS_MAX);
 		w->days = (unsigned)n;
 	}
 	if (args->key_type && strcmp(args->key_type, "rsa") == 0)
 		w->kind = CERTIFICATE_RSA;
 	else if (args->key_type && strcmp(args->key_type, "ecdsa") != 0)
-		return complain("\"%s\" is no key type; ecdsa and rsa are", args->key_type);
+		return misused("\"%s\" is no key type; ecdsa and rsa are", args->key_type);
 	if (args->names)
 		return read_names(args->names, w);
 	default_names(w);

@@ -30,6 +30,8 @@ struct arguments {
 
 /* Writes "wharfctl: ..." and returns 1, the exit code of all that fails. */
 int complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The same for what is wrong with the command line; returns EX_USAGE. */
+int misused(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* `wharfctl user ...`: each returns an exit code. */
 int user_add(const struct arguments *args);
@@ -53,7 +55,7 @@ void certificate_describe(const struct certificate *c);
 /*
  * Asks for a password, twice and without echo at a terminal, or reads one line of the standard
  * input; and appends its crypt(5) hash of a method ("yescrypt", "bcrypt", "sha512crypt", NULL for
- * the first) to `out`.  Returns 0, or complains and returns 1.
+ * the first) to `out`.  Returns 0, or complains and returns an exit code.
  */
 int password_hash(const char *method, struct buf *out);
 /* The name of a hash's method for people: "yescrypt", "locked", ... */

@@ -11,7 +11,9 @@
 #include <time.h>
 
 #include <wharf/base/log.h>
+#include <wharf/conf/suggest.h>
 #include <wharf/ftp/glob.h>
+#include <wharf/ftp/session.h>
 #include <wharf/wire/journal.h>
 #include <wharf/wire/ledger.h>
 
@@ -253,6 +255,28 @@ is_wanted(const struct arguments *args, sqlite3_stmt *st)
 		is_meant(args->path, ledger_text(st, OTHER)));
 }
 
+/* 0, or EX_USAGE after what is wrong. */
+static int
+check_verdict(const char *word)
+{
+	struct suggest near = SUGGEST(slice_of(word));
+	struct buf text = BUF_INIT;
+	const char *name;
+
+	for (size_t i = 0; (name = transfer_verdict_name(i)); i++) {
+		if (strcmp(word, name) == 0)
+			break;
+		suggest_try(&near, name);
+		buf_printf(&text, "%s%s", i ? ", " : "", name);
+	}
+	suggest_add(&near, &text);
+	int r = name ? 0
+		     : misused("%s is no verdict, which is one of %.*s", word,
+			       SLICE_FMT(buf_slice(&text)));
+	buf_deinit(&text);
+	return r;
+}
+
 int
 history_show(const struct arguments *args)
 {
@@ -260,10 +284,11 @@ history_show(const struct arguments *args)
 	sqlite3_stmt *st = NULL;
 	struct ledger l;
 
-	if (args->since && !read_ago(args->since, &since) && !read_day(args->since, &since)) {
-		complain("%s is no time: 30m, 2d, YYYY-MM-DD or YYYY-MM-DDTHH:MM", args->since);
+	if (args->since && !read_ago(args->since, &since) && !read_day(args->since, &since))
+		return misused("%s is no time: 30m, 2d, YYYY-MM-DD or YYYY-MM-DDTHH:MM",
+			       args->since);
+	if (args->verdict && check_verdict(args->verdict))
 		return EX_USAGE;
-	}
 	int status = ledger_open(&l, args);
 	if (status == 0)
 		status = await_spool(&l);

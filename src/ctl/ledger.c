@@ -45,8 +45,7 @@ read_format(const char *format, bool *json)
 	*json = format && strcmp(format, "json") == 0;
 	if (!format || *json || strcmp(format, "text") == 0)
 		return 0;
-	complain("%s is no format: text or json", format);
-	return EX_USAGE;
+	return misused("%s is no format: text or json", format);
 }
 
 static int

@@ -85,17 +85,33 @@ static const struct choice {
 #define N_VERBS   (sizeof(verbs) / sizeof(verbs[0]))
 #define N_CHOICES (sizeof(choices) / sizeof(choices[0]))
 
+static void __attribute__((format(printf, 1, 0))) say(const char *fmt, va_list ap)
+{
+	fputs("wharfctl: ", stderr);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+}
+
 int
 complain(const char *fmt, ...)
 {
 	va_list ap;
 
-	fputs("wharfctl: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	say(fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
 	return 1;
+}
+
+int
+misused(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(fmt, ap);
+	va_end(ap);
+	return EX_USAGE;
 }
 
 static int
@@ -158,10 +174,8 @@ read_arguments(const struct verb *verb, int argc, char **argv, struct arguments 
 	}
 	if (optind != argc)
 		return usage();
-	if (args->file && args->config) {
-		complain("--file and --config do not go together");
-		return EX_USAGE;
-	}
+	if (args->file && args->config)
+		return misused("--file and --config do not go together");
 	return 0;
 }
 

@@ -172,8 +172,7 @@ password_hash(const char *method, struct buf *out)
 		if (strcmp(methods[i].name, method) == 0)
 			prefix = methods[i].prefix;
 	if (!prefix)
-		return complain("\"%s\" is no method; yescrypt, bcrypt and sha512crypt are",
-				method);
+		return misused("\"%s\" is no method; yescrypt, bcrypt and sha512crypt are", method);
 	r = get(&pw);
 	/* bcrypt looks at no more, and a longer password would be weaker than it seems. */
 	if (r == 0 && strcmp(prefix, "$2b$") == 0 && pw.n > 72)

@@ -69,8 +69,8 @@ edit(const struct arguments *args, users_change_fn change, struct slice hash)
 	return r ? 1 : 0;
 }
 
-/* A number, or a name that the system knows; false after a complaint. */
-static bool
+/* A number, or a name that the system knows; 0, or EX_USAGE after what is wrong. */
+static int
 find_uid(const char *text, uid_t *out)
 {
 	char *end;
@@ -79,17 +79,16 @@ find_uid(const char *text, uid_t *out)
 
 	if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && n < UINT32_MAX) {
 		*out = (uid_t)n;
-		return true;
+		return 0;
 	}
 	pw = getpwnam(text);
-	if (pw)
-		*out = pw->pw_uid;
-	else
-		complain("\"%s\" is no uid and no user", text);
-	return pw;
+	if (!pw)
+		return misused("\"%s\" is no uid and no user", text);
+	*out = pw->pw_uid;
+	return 0;
 }
 
-static bool
+static int
 find_gid(const char *text, gid_t *out)
 {
 	char *end;
@@ -98,27 +97,30 @@ find_gid(const char *text, gid_t *out)
 
 	if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && n < UINT32_MAX) {
 		*out = (gid_t)n;
-		return true;
+		return 0;
 	}
 	gr = getgrnam(text);
-	if (gr)
-		*out = gr->gr_gid;
-	else
-		complain("\"%s\" is no gid and no group", text);
-	return gr;
+	if (!gr)
+		return misused("\"%s\" is no gid and no group", text);
+	*out = gr->gr_gid;
+	return 0;
 }
 
 /* Root must say whose files they are; anybody else can only serve as himself. */
-static bool
+static int
 find_ids(const struct arguments *args, uid_t *uid, gid_t *gid)
 {
-	if (geteuid() == 0 && (!args->uid || !args->gid)) {
-		complain("user add: --uid and --gid are needed");
-		return false;
-	}
+	int r = 0;
+
+	if (geteuid() == 0 && (!args->uid || !args->gid))
+		return misused("user add: --uid and --gid are needed");
 	*uid = geteuid();
 	*gid = getegid();
-	return (!args->uid || find_uid(args->uid, uid)) && (!args->gid || find_gid(args->gid, gid));
+	if (args->uid)
+		r = find_uid(args->uid, uid);
+	if (args->gid && r == 0)
+		r = find_gid(args->gid, gid);
+	return r;
 }
 
 /* Makes a line of the arguments and reads it, so that only what the server would take is written.
@@ -128,23 +130,21 @@ make_line(const struct arguments *args, struct slice hash, struct buf *line)
 {
 	struct buf why = BUF_INIT;
 	struct user u;
-	uid_t uid;
-	gid_t gid;
-	int r = 1;
+	uid_t uid = 0;
+	gid_t gid = 0;
+	int r = find_ids(args, &uid, &gid);
 
-	if (!find_ids(args, &uid, &gid))
-		return 1;
+	if (r)
+		return r;
 	buf_printf(line, "%s:%.*s:%u:%u:%s:%s:%s", args->name, SLICE_FMT(hash), uid, gid,
 		   args->root ? args->root : "", args->rights ? args->rights : "",
 		   args->expires ? args->expires : "");
 	if (buf_error(line) < 0)
-		complain("%s", strerror(ENOMEM));
+		r = complain("%s", strerror(ENOMEM));
 	else if (memchr(line->data, '\n', line->len))
-		complain("user add: a newline can't stand in the users file");
+		r = misused("user add: a newline can't stand in the users file");
 	else if (user_parse(buf_slice(line), &u, &why) != 0)
-		complain("user add: %.*s", SLICE_FMT(buf_slice(&why)));
-	else
-		r = 0;
+		r = misused("user add: %.*s", SLICE_FMT(buf_slice(&why)));
 	buf_add_byte(line, '\n');
 	buf_deinit(&why);
 	return r;
@@ -218,28 +218,50 @@ remove_user(struct slice old, struct buf *new, void *arg)
 	return 0;
 }
 
+/* Reads the file for looking at it.  Bad lines are told and passed over; NULL after a complaint. */
+static struct users *
+read_file(const char *path)
+{
+	struct conf_report report = {0};
+	struct users *users = NULL;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int r = fd < 0 ? -errno : users_read(fd, path, &users, &report);
+
+	if (r < 0)
+		complain("%s: %s", path, strerror(-r));
+	fprintf(stderr, "%.*s", SLICE_FMT(buf_slice(&report.text)));
+	conf_report_deinit(&report);
+	fd_close(&fd);
+	return users;
+}
+
+static struct users *
+read_users(const struct arguments *args)
+{
+	char *path = users_path(args);
+	struct users *users = path ? read_file(path) : NULL;
+
+	free(path);
+	return users;
+}
+
 /* Whether the users file has the user already, before somebody types a password in vain. */
 static int
 must_be_there(const struct arguments *args, bool there)
 {
 	char *path = users_path(args);
 	struct users *users = NULL;
-	struct conf_report report = {0};
-	int fd, r = 0;
+	int r = 0;
 
 	if (!path)
 		return 1;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd >= 0 && users_read(fd, path, &users, &report) >= 0) {
-		bool is = users_find(users, slice_of(args->name)) != NULL;
-		if (is && !there)
-			r = complain("user \"%s\" is there already", args->name);
-		if (!is && there)
-			r = complain("there is no user \"%s\"", args->name);
-	}
+	/* One that is added may be the first. */
+	if (there || access(path, F_OK) == 0 || errno != ENOENT)
+		r = (users = read_file(path)) ? 0 : 1;
+	if (users && (users_find(users, slice_of(args->name)) != NULL) != there)
+		r = complain(there ? "there is no user \"%s\"" : "user \"%s\" is there already",
+			     args->name);
 	users_free(&users);
-	conf_report_deinit(&report);
-	fd_close(&fd);
 	free(path);
 	return r;
 }
@@ -248,11 +270,11 @@ int
 user_add(const struct arguments *args)
 {
 	struct buf hash = BUF_INIT, line = BUF_INIT;
-	int r = must_be_there(args, false);
-
 	/* All that can be refused now is, with a hash that stands for the one to come. */
+	int r = make_line(args, SLICE("!"), &line);
+
 	if (r == 0)
-		r = make_line(args, SLICE("!"), &line);
+		r = must_be_there(args, false);
 	if (r == 0)
 		r = password_hash(args->method, &hash);
 	if (r == 0)
@@ -279,29 +301,11 @@ user_passwd(const struct arguments *args)
 int
 user_del(const struct arguments *args)
 {
-	return edit(args, remove_user, SLICE_NULL);
-}
+	struct users *users = read_users(args);
+	int r = users ? edit(args, remove_user, SLICE_NULL) : 1;
 
-/* Reads the file for looking at it.  Bad lines are told and passed over. */
-static struct users *
-read_users(const struct arguments *args)
-{
-	char *path = users_path(args);
-	struct conf_report report = {0};
-	struct users *users = NULL;
-	int fd, r;
-
-	if (!path)
-		return NULL;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	r = fd < 0 ? -errno : users_read(fd, path, &users, &report);
-	if (r < 0)
-		complain("%s: %s", path, strerror(-r));
-	fprintf(stderr, "%.*s", SLICE_FMT(buf_slice(&report.text)));
-	conf_report_deinit(&report);
-	fd_close(&fd);
-	free(path);
-	return users;
+	users_free(&users);
+	return r;
 }
 
 int

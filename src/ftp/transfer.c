@@ -15,33 +15,6 @@
 
 #include "transfer.h"
 
-static const char *const end_names[] = {
-	[TRANSFER_COMPLETE] = "complete",
-	[TRANSFER_ABORTED] = "abor",
-	[TRANSFER_RESET] = "reset",
-	[TRANSFER_STALLED] = "timeout",
-	[TRANSFER_FILE_ERROR] = "file-error",
-	[TRANSFER_FILE_SHRANK] = "file-shrank",
-	[TRANSFER_CONTROL_LOST] = "control-lost",
-	[TRANSFER_SHUT_DOWN] = "shutdown",
-	[TRANSFER_TRUNCATED] = "no-close-notify",
-	[TRANSFER_TLS_FAILED] = "tls-failed",
-	[TRANSFER_TLS_REFUSED] = "tls-refused",
-	[TRANSFER_SHORT] = "short",
-	[TRANSFER_QUOTA] = "quota",
-};
-
-const char *
-transfer_verdict(const struct transfer_result *result, bool upload)
-{
-	if (upload && result->end == TRANSFER_COMPLETE)
-		return result->protected ? "close-notify" : "fin";
-	if (result->end == TRANSFER_FILE_ERROR &&
-	    (result->error == -ENOSPC || result->error == -EDQUOT))
-		return "disk-full";
-	return end_names[result->end];
-}
-
 struct transfer *
 transfer_begin(struct ftp_session *s, bool upload)
 {

@@ -73,22 +73,22 @@ with x 1 '' 'wharfctl: user "bob" is there already' -- add bob
 with '' 1 '' 'wharfctl: the password is empty' -- add carl
 with "$(printf '%0512d' 0)" 1 '' 'wharfctl: the password is longer than 511 bytes' -- add carl
 with "$(printf '%073d' 0)" 1 '' 'wharfctl: bcrypt takes no' -- add carl --method bcrypt
-with x 1 '' 'wharfctl: "md5" is no method' -- add carl --method md5
-with x 1 '' 'wharfctl: user add: a name is not' -- add ..
-with x 1 '' 'wharfctl: user add: there are 8 fields' -- add a:b
-with x 1 '' 'wharfctl: user add: a newline' -- add 'a
+with x 64 '' 'wharfctl: "md5" is no method' -- add carl --method md5
+with x 64 '' 'wharfctl: user add: a name is not' -- add ..
+with x 64 '' 'wharfctl: user add: there are 8 fields' -- add a:b
+with x 64 '' 'wharfctl: user add: a newline' -- add 'a
 b'
-with x 1 '' 'wharfctl: user add: the root folder' -- add carl --root srv
-with x 1 '' 'wharfctl: user add: rights: "red" is not one of' -- add carl --rights red
-with x 1 '' 'wharfctl: user add: the day' -- add carl --expires 2030-02-30
-with x 1 '' 'wharfctl: "no such user" is no uid' -- \
+with x 64 '' 'wharfctl: user add: the root folder' -- add carl --root srv
+with x 64 '' 'wharfctl: user add: rights: "red" is not one of' -- add carl --rights red
+with x 64 '' 'wharfctl: user add: the day' -- add carl --expires 2030-02-30
+with x 64 '' 'wharfctl: "no such user" is no uid' -- \
 	"$ctl" user add carl --file users --uid 'no such user' --gid 1
 with x 1 '' 'wharfctl: there is no user "carl"' -- "$ctl" user passwd carl --file users
 expect 1 '' 'wharfctl: there is no user "carl"' -- "$ctl" user del carl --file users
 expect 1 '' 'wharfctl: nowhere/users: No such file' -- "$ctl" user list --file nowhere/users
 cmp -s users before || fail 'a refusal changed the file'
 if [ "$(id -u)" = 0 ]; then
-	with x 1 '' 'wharfctl: user add: --uid and --gid' -- "$ctl" user add carl --file users
+	with x 64 '' 'wharfctl: user add: --uid and --gid' -- "$ctl" user add carl --file users
 else
 	with x 0 '' '' -- "$ctl" user add carl --file users
 	grep -q "^carl:[^:]*:$(id -u):$(id -g):::\$" users || fail "carl: $(cat users)"
@@ -148,6 +148,32 @@ printf 'users_fil = x\n' >conf
 expect 1 '' 'conf:1: "users_fil" is no option; did you mean users_file?' -- \
 	"$ctl" user list --config conf
 
+# the line of a mistake in the users file is told, whatever is done beside it
+cp users whole
+printf 'bad:x\nbob:!:1:1:::\n' >>users
+expect 0 'bob
+ann
+zoe
+bob' 'users:6: there are 2 fields' -- "$ctl" user list --file users
+grep -q '^users:7: user "bob" is in line 2 already$' err || fail "twice: $(cat err)"
+expect 0 '' 'users:6: ' -- "$ctl" user del ann --file users
+with x 0 '' 'users:5: ' -- add eve
+with x 0 '' 'users:5: ' -- "$ctl" user passwd zoe --file users
+with x 1 '' 'users:5: ' -- "$ctl" user passwd bad --file users
+grep -q '^wharfctl: there is no user "bad"$' err || fail "bad: $(cat err)"
+with x 1 '' 'wharfctl: nowhere/users: No such file' -- "$ctl" user passwd bob --file nowhere/users
+expect 0 '' 'users:5: ' -- "$ctl" user del bad --file users
+mv whole users
+
+# history: words that are no verdict
+expect 64 '' 'wharfctl: rset is no verdict, which is one of complete, abor, reset, ' -- \
+	"$ctl" history --config conf --verdict rset
+grep -q '; did you mean reset?$' err || fail "rset: $(cat err)"
+for word in fin close-notify disk-full complete tls-refused quota; do
+	expect 1 '' 'conf:1: "users_fil" is no option' -- "$ctl" history --config conf --verdict "$word"
+done
+expect 64 '' 'wharfctl: xml is no format' -- "$ctl" quota --config conf --format xml
+
 # certificate make: files that others read, with the modes that they need, and what was made is told
 made() {
 	want=$1
@@ -200,13 +226,13 @@ expect 1 '' 'wharfctl: ./new.pem: the certificate and the key need a file each' 
 	"$ctl" certificate make --force new.pem ./new.pem
 expect 1 '' 'wharfctl: nowhere/new.key: No such file' -- "$ctl" certificate make new.pem nowhere/new.key
 expect 1 '' 'wharfctl: ./: Is a directory' -- "$ctl" certificate make new.pem ./
-expect 1 '' 'wharfctl: "a b" is neither' -- "$ctl" certificate make new.pem new.key --name 'ok.example,a b'
-expect 1 '' 'wharfctl: "" is neither' -- "$ctl" certificate make new.pem new.key --name 'ok.example,'
-expect 1 '' 'wharfctl: "bücher.example" is neither' -- "$ctl" certificate make new.pem new.key --name bücher.example
+expect 64 '' 'wharfctl: "a b" is neither' -- "$ctl" certificate make new.pem new.key --name 'ok.example,a b'
+expect 64 '' 'wharfctl: "" is neither' -- "$ctl" certificate make new.pem new.key --name 'ok.example,'
+expect 64 '' 'wharfctl: "bücher.example" is neither' -- "$ctl" certificate make new.pem new.key --name bücher.example
 for days in 0 -1 x 1x '' 36501; do
-	expect 1 '' 'wharfctl: --days is a number from 1 to 36500' -- "$ctl" certificate make new.pem new.key --days "$days"
+	expect 64 '' 'wharfctl: --days is a number from 1 to 36500' -- "$ctl" certificate make new.pem new.key --days "$days"
 done
-expect 1 '' 'wharfctl: "dsa" is no key type' -- "$ctl" certificate make new.pem new.key --key-type dsa
+expect 64 '' 'wharfctl: "dsa" is no key type' -- "$ctl" certificate make new.pem new.key --key-type dsa
 expect 64 '' usage: -- "$ctl" certificate make new.pem
 expect 64 '' usage: -- "$ctl" certificate make new.pem new.key surplus
 expect 64 '' "wharfctl: unrecognized option '--uid'" -- "$ctl" certificate make new.pem new.key --uid 1

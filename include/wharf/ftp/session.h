@@ -98,6 +98,8 @@ struct transfer_record {
  * complete download "complete"; of a full disk "disk-full".
  */
 const char *transfer_verdict(const struct transfer_result *result, bool upload);
+/* Every name that it may return, by number from 0; NULL behind the last. */
+const char *transfer_verdict_name(size_t i);
 
 /* A change of files by a command that has succeeded, for the journal. */
 struct change_record {
