@@ -6,6 +6,8 @@
  * Every failure is answered alike and at the same time after PASS, so that neither text nor time
  * tells whether a name exists (RFC 2577 §7).
  */
+#include <arpa/inet.h>
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -401,6 +403,39 @@ do_quit(struct ftp_session *s, struct slice arg)
 	s->world->hang_up(s, true);
 }
 
+/* An IPv6 address stands in brackets, as a port, which is none of HOST's, could stand behind it. */
+static bool
+is_bracketed_address(struct slice name)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr address;
+
+	if (name.n < 2 || name.p[0] != '[' || name.p[name.n - 1] != ']' ||
+	    name.n - 2 >= sizeof(text))
+		return false;
+	memcpy(text, name.p + 1, name.n - 2);
+	text[name.n - 2] = '\0';
+	return inet_pton(AF_INET6, text, &address) == 1;
+}
+
+/* A domain or an IPv4 address: labels that no hyphen begins or ends.  Names with "_" are in use. */
+static bool
+is_domain(struct slice name)
+{
+	char before = '.';
+
+	if (name.n == 0 || name.n > 253)
+		return false;
+	for (size_t i = 0; i <= name.n; i++) {
+		char c = i < name.n ? name.p[i] : '.';
+		if ((c == '.' && (before == '.' || before == '-')) || (c == '-' && before == '.') ||
+		    (c != '.' && c != '-' && c != '_' && !isalnum((unsigned char)c)))
+			return false;
+		before = c;
+	}
+	return true;
+}
+
 /* RFC 7151 §3. */
 void
 do_host(struct ftp_session *s, struct slice arg)
@@ -409,12 +444,13 @@ do_host(struct ftp_session *s, struct slice arg)
 		reply(s, 503, "HOST comes before USER.");
 		return;
 	}
-	for (size_t i = 0; i < arg.n; i++) {
-		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-[]:_",
-			    arg.p[i])) {
-			reply(s, 501, "That is no host name.");
-			return;
-		}
+	/* With the dot of the root behind it, as a resolver takes it, it is the same name. */
+	if (arg.n > 1 && arg.p[0] != '[' && arg.p[arg.n - 1] == '.')
+		arg.n--;
+	if (!is_domain(arg) && !is_bracketed_address(arg)) {
+		reply(s, 501,
+		      "That is no host name, and no address as 192.0.2.1 or [2001:db8::1].");
+		return;
 	}
 	if (s->world->host(s, arg))
 		session_greet(s);
