@@ -65,9 +65,12 @@ list_go(struct ftp_session *s, struct slice arg, struct slice pattern)
 		transfer_end(s);
 		return;
 	}
+	/* Names that a pattern fits are told themselves, as a shell would give them to ls -d. */
+	if (pattern.n)
+		t->flags &= ~(unsigned)LIST_ITSELF;
 	/* NLST's names are arguments for RETR: they begin as the argument did. */
-	buf_add_slice(&prefix, arg);
-	if (arg.n && arg.p[arg.n - 1] != '/')
+	buf_add_slice(&prefix, arg.n == 0 && t->flags & LIST_ITSELF ? SLICE(".") : arg);
+	if (prefix.len && prefix.data[prefix.len - 1] != '/')
 		buf_add_byte(&prefix, '/');
 	struct message m = {.id = MSG_F_LIST,
 			    .f_list = {.form = (uint8_t)t->form,
@@ -157,7 +160,8 @@ list(struct ftp_session *s, struct slice arg, enum list_form form, bool to_contr
 	t->form = form == LIST_LONG && o.names && !to_control ? LIST_NAMES : form;
 	t->flags = (o.all ? LIST_ALL : 0) |
 		   (o.recursive && s->settings->list_recursive ? LIST_RECURSIVE : 0) |
-		   (o.by_time ? LIST_BY_TIME : 0) | (o.reverse ? LIST_REVERSE : 0);
+		   (o.by_time ? LIST_BY_TIME : 0) | (o.reverse ? LIST_REVERSE : 0) |
+		   (o.itself ? LIST_ITSELF : 0);
 	t->wanted = slice_dup(rest);
 	struct task *task = task_begin(s);
 	if (task)

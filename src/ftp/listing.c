@@ -141,6 +141,9 @@ apply_group(struct slice word, struct list_options *out, bool *is_long)
 		case 'r':
 			out->reverse = true;
 			break;
+		case 'd':
+			out->itself = true;
+			break;
 		default:
 			break;
 		}
@@ -164,6 +167,8 @@ listing_parse_options(struct slice arg, struct list_options *out, struct slice *
 		if (!end)
 			apply_group(word, out, &is_long);
 		arg = slice_from(arg, blank ? word.n + 1 : word.n);
+		while (!end && arg.n > 0 && arg.p[0] == ' ')
+			arg = slice_from(arg, 1);
 	}
 	if (is_long)
 		out->names = false;

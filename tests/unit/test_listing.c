@@ -130,7 +130,7 @@ test_options(void **state)
 	static const struct {
 		const char *arg;
 		bool any;
-		const char *letters; /* of a (all), R, 1 (names), t, r */
+		const char *letters; /* of a (all), R, 1 (names), t, r, d */
 		const char *rest;
 	} rows[] = {
 		{"", false, "", ""},
@@ -140,7 +140,12 @@ test_options(void **state)
 		{"-al", true, "a", ""},
 		{"-la dir", true, "a", "dir"},
 		{"-A -F -L dir name ", true, "a", "dir name "},
-		{"-a  dir", true, "a", " dir"},
+		{"-a  dir", true, "a", "dir"},
+		{"-l   -a  dir name", true, "a", "dir name"},
+		{"-a --  dir", true, "a", " dir"},
+		{"-a  ", true, "a", ""},
+		{"-ld", true, "d", ""},
+		{"-ald  x", true, "ad", "x"},
 		{"-a ", true, "a", ""},
 		{"-laRtSBC /x", true, "aRt", "/x"},
 		{"-1", true, "1", ""},
@@ -171,6 +176,7 @@ test_options(void **state)
 		assert_int_equal(o.names, strchr(rows[i].letters, '1') != NULL);
 		assert_int_equal(o.by_time, strchr(rows[i].letters, 't') != NULL);
 		assert_int_equal(o.reverse, strchr(rows[i].letters, 'r') != NULL);
+		assert_int_equal(o.itself, strchr(rows[i].letters, 'd') != NULL);
 	}
 }
 

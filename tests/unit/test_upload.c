@@ -802,6 +802,12 @@ test_settings(void **state)
 	world_run(&w,
 		  SCRIPT{"> PASV", "< 227 *", "> LIST -R", "< 150 *", "< 226 *", "= log *", NULL});
 	assert_false(w.ask.f_list.flags & LIST_RECURSIVE);
+	world_run(&w,
+		  SCRIPT{"> PASV", "< 227 *", "> LIST -ld", "< 150 *", "< 226 *", "= log *", NULL});
+	assert_true(w.ask.f_list.flags & LIST_ITSELF);
+	world_run(&w, SCRIPT{"> PASV", "< 227 *", "> LIST -ld p*", "< 150 *", "< 226 *", "= log *",
+			     NULL});
+	assert_false(w.ask.f_list.flags & LIST_ITSELF);
 	world_deinit(&w);
 }
 

@@ -28,14 +28,15 @@ struct list_options {
 	bool names;     /* -1 without -l: names only */
 	bool by_time;   /* -t */
 	bool reverse;   /* -r */
+	bool itself;    /* -d: a folder, not what is in it */
 };
 
 /*
  * Takes groups like "-la" off the front of LIST's, NLST's or STAT's argument: a "-" and letters, or
  * the digit 1.  "--" ends them.  Letters without a meaning here are taken and ignored.  *rest is
- * what comes after exactly one blank, so a path may begin with one and hold some; it is empty when
- * only options were there.  Returns whether there was an option: then a file whose name is the
- * whole argument may have been meant.
+ * what comes after them and the blanks behind them, or, so that a path may begin with blanks, after
+ * "--" and one blank; it is empty when only options were there.  Returns whether there was an
+ * option: then a file whose name is the whole argument may have been meant.
  */
 bool listing_parse_options(struct slice arg, struct list_options *out, struct slice *rest);
 
