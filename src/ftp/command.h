@@ -20,7 +20,7 @@
 #define SESSION_UNKNOWN_MAX 10    /* verbs that are not FTP's, before the login */
 #define TLS_WANTED          "Log in over TLS: send AUTH TLS first."
 
-enum command_argument { ARG_NONE, ARG_ANY, ARG_TEXT, ARG_PATH, ARG_PATH_OPT, ARG_NAME };
+enum command_argument { ARG_NONE, ARG_ANY, ARG_TEXT, ARG_PATH, ARG_PATH_OPT, ARG_NAME, ARG_FILE };
 enum command_needs {
 	NEEDS_ANYONE,
 	NEEDS_TLS,

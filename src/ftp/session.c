@@ -165,6 +165,18 @@ resolve_name(struct ftp_session *s, struct slice arg, char **out)
 	return !reserved && resolve_path(s, arg, out);
 }
 
+/*
+ * Whether only a folder can have that name.  open(2) makes no file of it either (EISDIR), and an
+ * upload to "x/" is one of a client that took x for a folder, or lost the name.
+ */
+static bool
+is_folder_name(struct slice arg)
+{
+	struct slice last = path_base(arg);
+
+	return last.n == 0 || slice_equal(last, SLICE(".")) || slice_equal(last, SLICE(".."));
+}
+
 /* What a row of the table demands.  Returns false when it was refused, and the reply sent. */
 static bool
 may_run(struct ftp_session *s, const struct command *c, struct slice arg)
@@ -177,7 +189,7 @@ may_run(struct ftp_session *s, const struct command *c, struct slice arg)
 		reply(s, 501, "%s takes no argument.", c->verb.p);
 		return false;
 	}
-	if ((c->argument == ARG_TEXT || c->argument == ARG_PATH || c->argument == ARG_NAME) &&
+	if (c->argument != ARG_NONE && c->argument != ARG_ANY && c->argument != ARG_PATH_OPT &&
 	    !arg.n) {
 		reply(s, 501, "%s needs an argument.", c->verb.p);
 		return false;
@@ -190,7 +202,12 @@ may_run(struct ftp_session *s, const struct command *c, struct slice arg)
 	}
 	if (c->argument == ARG_PATH || c->argument == ARG_PATH_OPT)
 		return resolve_path(s, arg, &s->path);
-	return c->argument != ARG_NAME || resolve_name(s, arg, &s->path);
+	if (c->argument == ARG_FILE && is_folder_name(arg)) {
+		reply(s, 553, "That is the name of a folder.");
+		return false;
+	}
+	return (c->argument != ARG_NAME && c->argument != ARG_FILE) ||
+	       resolve_name(s, arg, &s->path);
 }
 
 /* Runs one row with its argument.  SITE runs another row inside its own. */
