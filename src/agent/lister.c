@@ -158,6 +158,22 @@ follow(const struct lister *l, struct slice name, struct stat *st)
 	buf_deinit(&path);
 }
 
+/*
+ * The letters that the fact perm has not because of retention.  A link can go whatever it leads to;
+ * where that is, and so what holds it, is not looked for: it may be anywhere.
+ */
+static unsigned
+perm_of_held(const struct lister *l, const struct stat *st, bool is_link)
+{
+	const struct retain_term anywhere = {l->held.longest, l->held.longest};
+
+	if (l->held.longest == 0)
+		return 0;
+	if (is_link)
+		return retain_term_holds(&anywhere, st) ? PERM_HELD_CONTENT : 0;
+	return retain_term_holds(&l->held, st) ? PERM_HELD : 0;
+}
+
 /* Apart from add_name(), because clearing such an array costs more than a file's line. */
 static void
 add_link(struct lister *l, int at, struct slice name, const struct entry *e)
@@ -181,9 +197,11 @@ add_name(struct lister *l, int at, struct slice name, struct slice shown)
 
 	if (fstatat(at, name.p, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
-	if (S_ISLNK(st.st_mode) && l->form == LIST_FACTS)
+	bool is_link = S_ISLNK(st.st_mode);
+	if (is_link && l->form == LIST_FACTS)
 		follow(l, name, &st);
 	struct entry e = entry_in_folder(l, shown, &st);
+	e.perm &= ~perm_of_held(l, &st, is_link);
 	if (S_ISLNK(st.st_mode) && l->form == LIST_LONG)
 		add_link(l, at, name, &e);
 	else
@@ -523,6 +541,8 @@ list_folder(struct lister *l, int fd, struct slice path)
 		r = -errno;
 	if (r < 0)
 		return r;
+	if (l->form == LIST_FACTS && (l->facts & FACT_PERM))
+		l->held = retain_term_of(l->agent, l->folder.fd);
 	l->is_large = l->st.st_size > LISTER_LARGE;
 	if (l->is_large)
 		(void)fcntl(l->pipe, F_SETPIPE_SZ, FIRST_BYTES);

@@ -23,6 +23,7 @@
 
 #include "agent.h"
 #include "folder.h"
+#include "retain.h"
 
 #define LISTER_SORTED_MAX  10000
 #define LISTER_SORTED_MLSD 1000
@@ -67,6 +68,7 @@ struct lister {
 	struct buf below;     /* the folder's path below the listing's own, empty at first */
 	unsigned depth;
 	struct lister_known known; /* of the last entry in this folder */
+	struct retain_term held;   /* of its files, where the fact perm is wanted */
 	bool begun;                /* some of it was made */
 	bool is_large;             /* by the size of the folder itself */
 	bool wants_dots;           /* begins with the folder itself and the one above */

@@ -12,6 +12,7 @@
 #include <wharf/ftp/entry.h>
 #include <wharf/sandbox/jail.h>
 
+#include "retain.h"
 #include "stage.h"
 
 void
@@ -139,6 +140,26 @@ look_at(const struct agent *agent, struct slice path, bool wants_part, struct st
 	return r;
 }
 
+static bool
+is_link(const struct agent *agent, struct slice path)
+{
+	struct stat st;
+	int fd = jail_open(agent->root, path, O_PATH | O_NOFOLLOW, 0);
+	bool is = fd >= 0 && fstat(fd, &st) == 0 && S_ISLNK(st.st_mode);
+
+	fd_close(&fd);
+	return is;
+}
+
+/* What retention takes of a file's letters; a link can go whatever it leads to. */
+static unsigned
+perm_of_held(const struct agent *agent, struct slice path, const struct stat *st)
+{
+	if (retain_check(agent, path, st) == 0)
+		return 0;
+	return is_link(agent, path) ? PERM_HELD_CONTENT : PERM_HELD;
+}
+
 int
 do_stat(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
 {
@@ -158,7 +179,8 @@ do_stat(struct agent *agent, const struct message *in, struct message *out, stru
 	o->gid = st.st_gid;
 	o->dev = st.st_dev;
 	o->ino = st.st_ino;
-	o->perm = look_perm(agent, &st, in_folder ? &parent : NULL);
+	o->perm = look_perm(agent, &st, in_folder ? &parent : NULL) &
+		  ~perm_of_held(agent, in->f_stat.path, &st);
 	look_owners(agent, st.st_uid, st.st_gid, &o->owner, &o->group);
 	return 0;
 }

@@ -59,6 +59,31 @@ find_longest(const struct agent *agent, uint64_t *seconds)
 	return r;
 }
 
+struct retain_term
+retain_term_of(const struct agent *agent, int folder)
+{
+	struct retain_term term = {0};
+	struct rule rule = {0};
+
+	if (!retain_is_set(agent))
+		return term;
+	/* Where it can't be known everything must stay. */
+	int r = find_longest(agent, &term.longest);
+	if (r == 0)
+		r = rule_find(agent, folder, &rule);
+	if (r < 0)
+		term.here = term.longest = UINT64_MAX;
+	else if (r > 0)
+		term.here = rule.seconds;
+	return term;
+}
+
+bool
+retain_term_holds(const struct retain_term *term, const struct stat *st)
+{
+	return S_ISREG(st->st_mode) && is_held(st, st->st_nlink > 1 ? term->longest : term->here);
+}
+
 int
 retain_check_in(const struct agent *agent, int folder, const struct stat *st)
 {

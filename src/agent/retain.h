@@ -16,14 +16,32 @@
 #define WHARF_AGENT_RETAIN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/stat.h>
 
 #include <wharf/base/slice.h>
+#include <wharf/ftp/entry.h>
 
 struct agent;
 
+/* What can't be done with a held file, and with one that a link leads to. */
+#define PERM_HELD_CONTENT (PERM_APPEND | PERM_STORE)
+#define PERM_HELD         (PERM_HELD_CONTENT | PERM_DELETE | PERM_RENAME)
+
 /* Whether there are rules at all; where there are none, all below is done at once. */
 bool retain_is_set(const struct agent *agent);
+
+/*
+ * For how many seconds the files of a folder are held, and for how many those that have other names
+ * elsewhere; 0 for none.  For listings, which ask it once and keep no hold.
+ */
+struct retain_term {
+	uint64_t here, longest;
+};
+
+struct retain_term retain_term_of(const struct agent *agent, int folder);
+/* Whether the file with these facts is held in the folder with that term. */
+bool retain_term_holds(const struct retain_term *term, const struct stat *st);
 
 /* The file with these facts, which has a name in that folder. */
 int retain_check_in(const struct agent *agent, int folder, const struct stat *st);
