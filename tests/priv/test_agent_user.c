@@ -25,7 +25,7 @@
 
 #include <wharf/sandbox/sandbox.h>
 
-#include "../roles/client.h"
+#include "../roles/agent_tests.h"
 
 #define NOBODY 65534
 
@@ -329,8 +329,6 @@ main(void)
 		return 77;
 	}
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
-	failed += run_operations(&nobody);
-	failed += run_keeping(&nobody);
-	failed += run_staging(&nobody);
+	failed += run_agent_tests(&nobody);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -48,12 +48,4 @@ const struct message *client_ask(struct client *c, struct message request);
 /* Everything that the descriptor of the last answer gives, NUL-terminated; the caller frees it. */
 char *client_read(struct client *c);
 
-/*
- * Every test of requests, against agents of that identity; the folder of who->root is theirs.  Like
- * main().
- */
-int run_operations(const struct client_identity *identity);
-int run_keeping(const struct client_identity *identity);
-int run_staging(const struct client_identity *identity);
-
 #endif

@@ -32,21 +32,31 @@ hand_over(int folder, const char *path)
 }
 
 void
-make_file(int folder, const char *path, const char *text)
+make_file_in(int folder, const char *path, const char *text, const struct timespec times[2])
 {
 	int fd = openat(folder, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	if (times)
+		assert_int_equal(futimens(fd, times), 0);
+	/* By now it may have another name. */
+	if (who.as_root)
+		assert_int_equal(fchown(fd, who.uid, who.gid), 0);
 	close(fd);
-	hand_over(folder, path);
 }
 
 void
-make_folder(int folder, const char *path)
+make_file(const char *path, const char *text)
 {
-	assert_int_equal(mkdirat(folder, path, 0755), 0);
-	hand_over(folder, path);
+	make_file_in(inside, path, text, NULL);
+}
+
+void
+make_folder(const char *path)
+{
+	assert_int_equal(mkdirat(inside, path, 0755), 0);
+	hand_over(inside, path);
 }
 
 void
@@ -73,6 +83,41 @@ mode_of(const char *path)
 	return st.st_mode;
 }
 
+time_t
+time_of(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(fstatat(inside, path, &st, 0), 0);
+	return st.st_mtime;
+}
+
+void
+holds(const char *path, const char *text)
+{
+	char got[256] = "";
+	int fd = openat(inside, path, O_RDONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_true(read(fd, got, sizeof(got) - 1) >= 0);
+	close(fd);
+	assert_string_equal(got, text);
+}
+
+unsigned
+names(void)
+{
+	char command[PATH_MAX + 32];
+	unsigned n = 0;
+
+	snprintf(command, sizeof(command), "ls -A '%s' | wc -l", jail);
+	FILE *pipe = popen(command, "r");
+	assert_non_null(pipe);
+	assert_int_equal(fscanf(pipe, "%u", &n), 1);
+	pclose(pipe);
+	return n;
+}
+
 int
 fixture_setup(void **state)
 {
@@ -91,9 +136,10 @@ fixture_setup(void **state)
 	hand_over(outside, "jail");
 	inside = openat(outside, "jail", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(inside >= 0);
-	make_file(outside, "secret", "outside");
+	make_file_in(outside, "secret", "outside", NULL);
 	snprintf(jail, sizeof(jail), "%s/jail", template);
 	who.root = jail;
+	who.sweep = false;
 	assert_int_equal(settings_init(&settings), 0);
 	assert_int_equal(client_start(&c, &who, &settings), 0);
 	return 0;
@@ -102,7 +148,7 @@ fixture_setup(void **state)
 int
 fixture_teardown(void **state)
 {
-	char command[PATH_MAX + 32];
+	char command[2 * PATH_MAX + 64];
 
 	(void)state;
 	assert_int_equal(client_stop(&c), 0);
@@ -110,7 +156,7 @@ fixture_teardown(void **state)
 	fd_close(&outside);
 	fd_close(&inside);
 	*strrchr(jail, '/') = '\0';
-	snprintf(command, sizeof(command), "rm -rf '%s'", jail);
+	snprintf(command, sizeof(command), "chmod -R u+rwx '%s'; rm -rf '%s'", jail, jail);
 	return system(command);
 }
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "client.h"
+#include "agent_tests.h"
 
 int
 main(void)
@@ -21,7 +21,5 @@ main(void)
 						 .groups = groups,
 						 .n_groups = n < 0 ? 0 : (size_t)n};
 
-	int failed = run_operations(&identity);
-	failed += run_keeping(&identity);
-	return failed + run_staging(&identity);
+	return run_agent_tests(&identity);
 }
