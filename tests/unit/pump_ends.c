@@ -141,21 +141,36 @@ int file_of_class(enum file_class class)
 }
 
 struct pump *
-start(struct transfer_seen *seen, struct transfer_plan plan, uint64_t stall)
+start_within(struct transfer_seen *seen, struct transfer_plan plan, uint64_t stall)
 {
 	int pair[2];
 
 	tcp_pair(pair);
-	*seen = (struct transfer_seen){.client = pair[0]};
+	*seen = (struct transfer_seen){.client = pair[0], .file = dup(plan.fd)};
 	uv_update_time(&loop);
 	const struct pump_terms terms = {.stall_ms = stall};
 	if (plan.reserved == 0)
 		plan.reserved = UINT64_MAX;
+	if (plan.length == 0)
+		plan.length = UINT64_MAX;
 	struct pump *p = pump_new(&pumps, pair[1], NULL, &plan, &terms, &calls, seen);
 	assert_non_null(p);
 	seen->pump = p;
 	pump_begin(p);
 	return p;
+}
+
+struct pump *
+start(struct transfer_seen *seen, struct transfer_plan plan)
+{
+	return start_within(seen, plan, STALL_MS);
+}
+
+void
+close_ends(struct transfer_seen *seen)
+{
+	fd_close(&seen->client);
+	fd_close(&seen->file);
 }
 
 uint64_t
@@ -206,6 +221,13 @@ feed(struct transfer_seen *seen, const char *p, size_t n)
 		answer_more(seen);
 	}
 	shutdown(seen->client, SHUT_WR);
+}
+
+void
+feed_and_run(struct transfer_seen *seen, const char *p, size_t n)
+{
+	feed(seen, p, n);
+	run(seen, NULL, 0, NULL);
 }
 
 void

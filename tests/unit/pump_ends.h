@@ -26,6 +26,7 @@ extern struct pumps pumps;
 /* What the owner of a pump was told, and the client's end. */
 struct transfer_seen {
 	int client;
+	int file; /* another descriptor of the plan's */
 	int told;
 	struct pump_result result; /* its descriptor is closed already */
 	char digest[HASH_TEXT];
@@ -54,8 +55,16 @@ int pump_tear_down(void **state);
 int file_of_class(enum file_class class);
 /* Lines of all lengths, with CRs that must stay. */
 void make_text(char *p, size_t n);
-/* Begins a transfer by that plan; without a quota unless it says so. */
-struct pump *start(struct transfer_seen *seen, struct transfer_plan plan, uint64_t stall);
+
+/* A plan, whose row says what is not usual: a part of the file, a quota. */
+#define RECEIVE(...) ((struct transfer_plan){.kind = TRANSFER_RECEIVE, __VA_ARGS__})
+#define SEND(...)    ((struct transfer_plan){.kind = TRANSFER_SEND_FILE, __VA_ARGS__})
+
+/* Begins a transfer by that plan; and one that may stand still for no longer than `stall`. */
+struct pump *start(struct transfer_seen *seen, struct transfer_plan plan);
+struct pump *start_within(struct transfer_seen *seen, struct transfer_plan plan, uint64_t stall);
+/* Closes the test's ends. */
+void close_ends(struct transfer_seen *seen);
 /* Answers what the pump has asked of the quota, where it waits for that. */
 void answer_more(struct transfer_seen *seen);
 /* Sends to the pump in pieces of odd sizes; then FIN. */
@@ -63,6 +72,8 @@ void feed(struct transfer_seen *seen, const char *p, size_t n);
 /* Runs the loop until the owner is told; the client reads into `got` meanwhile, where that is not
  * NULL, and with `fin` to the end of the connection.  Returns what it read. */
 size_t run(struct transfer_seen *seen, char *got, size_t room, bool *fin);
+/* Both, for an upload. */
+void feed_and_run(struct transfer_seen *seen, const char *p, size_t n);
 /* The file has these bytes and no others. */
 void assert_file_is(int fd, const char *want, size_t n);
 uint64_t now_ms(void);

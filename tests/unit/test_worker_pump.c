@@ -15,7 +15,11 @@
 
 #include <cmocka.h>
 
+#include <wharf/base/fd.h>
+
 #include "pump_ends.h"
+
+#define EITHER(upload, ...) ((upload) ? RECEIVE(__VA_ARGS__) : SEND(__VA_ARGS__))
 
 static void
 a_rate_is_kept(void **state)
@@ -25,25 +29,19 @@ a_rate_is_kept(void **state)
 	(void)state;
 	for (int upload = 0; upload <= 1; upload++) {
 		struct transfer_seen seen;
-		int fd = file_of_class(FILE_MEMORY), mine = dup(fd);
+		int fd = file_of_class(FILE_MEMORY);
 		memset(got, 'x', 300000);
 		if (!upload)
 			assert_int_equal(write(fd, got, 300000), 300000);
 		uint64_t began = now_ms();
-		start(&seen,
-		      (struct transfer_plan){.kind = upload ? TRANSFER_RECEIVE : TRANSFER_SEND_FILE,
-					     .fd = fd,
-					     .length = UINT64_MAX,
-					     .rate = 200000},
-		      STALL_MS);
+		start(&seen, EITHER(upload, .fd = fd, .rate = 200000));
 		if (upload)
 			feed(&seen, got, 300000);
 		run(&seen, upload ? NULL : got, 400000, NULL);
 		assert_int_equal(seen.result.end, TRANSFER_COMPLETE);
 		assert_int_equal(seen.result.bytes, 300000);
 		assert_in_range(now_ms() - began, 1300, 2200);
-		close(seen.client);
-		close(mine);
+		close_ends(&seen);
 	}
 	free(got);
 }
@@ -57,15 +55,11 @@ a_stall_is_ended(void **state)
 		int fd = file_of_class(FILE_MEMORY);
 		assert_int_equal(ftruncate(fd, 64 << 20), 0);
 		uint64_t began = now_ms();
-		start(&seen,
-		      (struct transfer_plan){.kind = upload ? TRANSFER_RECEIVE : TRANSFER_SEND_FILE,
-					     .fd = fd,
-					     .length = UINT64_MAX},
-		      1000);
+		start_within(&seen, EITHER(upload, .fd = fd), 1000);
 		run(&seen, NULL, 0, NULL);
 		assert_int_equal(seen.result.end, TRANSFER_STALLED);
 		assert_in_range(now_ms() - began, 950, 3500);
-		close(seen.client);
+		close_ends(&seen);
 	}
 }
 
@@ -78,15 +72,12 @@ a_reset_is_told(void **state)
 		struct linger reset = {1, 0};
 		int fd = file_of_class(classes[i / 2]);
 		assert_int_equal(ftruncate(fd, 64 << 20), 0);
-		start(&seen,
-		      (struct transfer_plan){.kind = i & 1 ? TRANSFER_RECEIVE : TRANSFER_SEND_FILE,
-					     .fd = fd,
-					     .length = UINT64_MAX},
-		      STALL_MS);
+		start(&seen, EITHER(i & 1, .fd = fd));
 		setsockopt(seen.client, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-		close(seen.client);
+		fd_close(&seen.client);
 		run(&seen, NULL, 0, NULL);
 		assert_int_equal(seen.result.end, TRANSFER_RESET);
+		close_ends(&seen);
 	}
 }
 
@@ -124,15 +115,12 @@ what_passes_is_hashed(void **state)
 					     .ascii = ascii,
 					     .digest = algorithms[i / 4 % 4],
 					     .sync = i & 1,
-					     .length = UINT64_MAX,
 					     .kind = TRANSFER_RECEIVE};
-		int mine = dup(plan.fd);
 		size_t wants = ascii ? ascii_decode(&st, bytes, n, want) : n;
 		if (ascii)
 			wants += ascii_decode_end(&st, want + wants);
-		start(&seen, plan, STALL_MS);
-		feed(&seen, bytes, n);
-		run(&seen, NULL, 0, NULL);
+		start(&seen, plan);
+		feed_and_run(&seen, bytes, n);
 		close(seen.client);
 		assert_int_equal(seen.result.end, TRANSFER_COMPLETE);
 		assert_int_equal(seen.result.size, wants);
@@ -140,10 +128,10 @@ what_passes_is_hashed(void **state)
 		assert_digest_is(&seen, plan.digest, ascii ? want : bytes, wants);
 
 		plan.kind = TRANSFER_SEND_FILE;
-		plan.fd = mine;
-		start(&seen, plan, STALL_MS);
+		plan.fd = seen.file;
+		start(&seen, plan);
 		run(&seen, got, 2 * MOST + 8, &fin);
-		close(seen.client);
+		close_ends(&seen);
 		assert_int_equal(seen.result.end, TRANSFER_COMPLETE);
 		assert_digest_is(&seen, plan.digest, ascii ? want : bytes, wants);
 	}
@@ -171,25 +159,16 @@ what_was_there_is_hashed_too(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]) * 8; i++) {
 		struct transfer_seen seen;
 		size_t c = i / 8, n = strlen(cases[c].want);
-		int fd = file_of_class(classes[i % 4]), mine = dup(fd);
-		assert_int_equal(write(fd, "0123456789", 10), 10);
+		int mine = file_of_class(classes[i % 4]);
+		assert_int_equal(write(mine, "0123456789", 10), 10);
 		/* Where the file can't be read there is no digest. */
-		if (i / 4 & 1) {
-			char name[64];
-			snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
-			fd = open(name, O_WRONLY | O_CLOEXEC);
-			assert_true(fd >= 0);
-		}
-		start(&seen,
-		      (struct transfer_plan){.kind = TRANSFER_RECEIVE,
-					     .fd = fd,
-					     .offset = cases[c].offset,
-					     .length = cases[c].length,
-					     .cut = cases[c].cut,
-					     .digest = WORD_digest_sha256},
-		      STALL_MS);
-		feed(&seen, "ab", 2);
-		run(&seen, NULL, 0, NULL);
+		char name[64];
+		snprintf(name, sizeof(name), "/proc/self/fd/%d", mine);
+		int fd = open(name, (i / 4 & 1 ? O_WRONLY : O_RDWR) | O_CLOEXEC);
+		assert_true(fd >= 0);
+		start(&seen, RECEIVE(.fd = fd, .offset = cases[c].offset, .length = cases[c].length,
+				     .cut = cases[c].cut, .digest = WORD_digest_sha256));
+		feed_and_run(&seen, "ab", 2);
 		assert_int_equal(seen.result.end, TRANSFER_COMPLETE);
 		assert_file_is(mine, cases[c].want, n);
 		assert_int_equal(seen.result.grown, (int64_t)n - 10);
@@ -197,7 +176,7 @@ what_was_there_is_hashed_too(void **state)
 			assert_string_equal(seen.digest, "");
 		else
 			assert_digest_is(&seen, WORD_digest_sha256, cases[c].want, n);
-		close(seen.client);
+		close_ends(&seen);
 		close(mine);
 	}
 }

@@ -21,6 +21,18 @@
 
 #include "pump_ends.h"
 
+/* The client sends so much, and the pump has read it. */
+static void
+arrives(struct transfer_seen *seen, const char *bytes, size_t n)
+{
+	uint64_t until = now_ms() + 20000;
+
+	assert_int_equal(send(seen->client, bytes, n, 0), (ssize_t)n);
+	while (pump_moved(seen->pump) < n && now_ms() < until)
+		uv_run(&loop, UV_RUN_NOWAIT);
+	assert_int_equal(pump_moved(seen->pump), n);
+}
+
 static void
 files_are_received(void **state)
 {
@@ -36,23 +48,15 @@ files_are_received(void **state)
 		bool ascii = i & 1;
 		struct ascii st = ASCII_INIT;
 		struct transfer_seen seen;
-		int fd = file_of_class(classes[i / 2 % 4]), mine = dup(fd);
 		size_t wants = ascii ? ascii_decode(&st, sent, n, want) : n;
 		if (ascii)
 			wants += ascii_decode_end(&st, want + wants);
-		start(&seen,
-		      (struct transfer_plan){.kind = TRANSFER_RECEIVE,
-					     .fd = fd,
-					     .ascii = ascii,
-					     .length = UINT64_MAX},
-		      STALL_MS);
-		feed(&seen, sent, n);
-		run(&seen, NULL, 0, NULL);
+		start(&seen, RECEIVE(.fd = file_of_class(classes[i / 2 % 4]), .ascii = ascii));
+		feed_and_run(&seen, sent, n);
 		assert_int_equal(seen.result.end, TRANSFER_COMPLETE);
 		assert_int_equal(seen.result.bytes, n);
-		assert_file_is(mine, ascii ? want : sent, wants);
-		close(seen.client);
-		close(mine);
+		assert_file_is(seen.file, ascii ? want : sent, wants);
+		close_ends(&seen);
 	}
 	free(sent);
 	free(want);
@@ -64,20 +68,12 @@ a_cut_comes_first(void **state)
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {
 		struct transfer_seen seen;
-		int fd = file_of_class(classes[i]), mine = dup(fd);
+		int fd = file_of_class(classes[i]);
 		assert_int_equal(write(fd, "0123456789", 10), 10);
-		start(&seen,
-		      (struct transfer_plan){.kind = TRANSFER_RECEIVE,
-					     .fd = fd,
-					     .offset = 4,
-					     .cut = true,
-					     .length = UINT64_MAX},
-		      STALL_MS);
-		feed(&seen, "ab", 2);
-		run(&seen, NULL, 0, NULL);
-		assert_file_is(mine, "0123ab", 6);
-		close(seen.client);
-		close(mine);
+		start(&seen, RECEIVE(.fd = fd, .offset = 4, .cut = true));
+		feed_and_run(&seen, "ab", 2);
+		assert_file_is(seen.file, "0123ab", 6);
+		close_ends(&seen);
 	}
 }
 
@@ -89,25 +85,18 @@ much_memory_is_freed_aside(void **state)
 	(void)state;
 	for (unsigned large = 0; large <= 1; large++) {
 		struct transfer_seen seen;
-		int fd = file_of_class(FILE_MEMORY), mine = dup(fd);
+		int fd = file_of_class(FILE_MEMORY);
 		assert_int_equal(ftruncate(fd, large ? 64 << 20 : 1 << 20), 0);
 		struct file *f = file_new(pool, &pumps.classes, dup(fd), uv_now(&loop), NULL, NULL);
 		file_free(&f, NULL, 0, 0);
 		assert_int_equal(pool_jobs(pool), large);
 		while (pool_jobs(pool) > 0)
 			uv_run(&loop, UV_RUN_ONCE);
-		start(&seen,
-		      (struct transfer_plan){.kind = TRANSFER_RECEIVE,
-					     .fd = fd,
-					     .cut = true,
-					     .length = UINT64_MAX},
-		      STALL_MS);
+		start(&seen, RECEIVE(.fd = fd, .cut = true));
 		assert_int_equal(pool_jobs(pool), large);
-		feed(&seen, "ab", 2);
-		run(&seen, NULL, 0, NULL);
-		assert_file_is(mine, "ab", 2);
-		close(seen.client);
-		close(mine);
+		feed_and_run(&seen, "ab", 2);
+		assert_file_is(seen.file, "ab", 2);
+		close_ends(&seen);
 	}
 }
 
@@ -118,22 +107,17 @@ a_length_is_a_limit(void **state)
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {
 		struct transfer_seen seen;
-		int fd = file_of_class(classes[i]), mine = dup(fd);
+		int fd = file_of_class(classes[i]);
 		assert_int_equal(write(fd, "0123456789", 10), 10);
-		start(&seen,
-		      (struct transfer_plan){
-			      .kind = TRANSFER_RECEIVE, .fd = fd, .offset = 4, .length = 3},
-		      STALL_MS);
-		feed(&seen, "abcdef", 6);
-		run(&seen, NULL, 0, NULL);
+		start(&seen, RECEIVE(.fd = fd, .offset = 4, .length = 3));
+		feed_and_run(&seen, "abcdef", 6);
 		assert_int_equal(seen.result.end, TRANSFER_FILE_ERROR);
 		for (int turn = 0; turn < 20; turn++) {
 			uv_run(&loop, UV_RUN_NOWAIT);
 			usleep(1000);
 		}
-		assert_file_is(mine, "0123abc789", 10);
-		close(seen.client);
-		close(mine);
+		assert_file_is(seen.file, "0123abc789", 10);
+		close_ends(&seen);
 	}
 }
 
@@ -144,25 +128,15 @@ a_stopped_upload_keeps_its_bytes(void **state)
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {
 		struct transfer_seen seen;
-		int fd = file_of_class(classes[i]), mine = dup(fd);
-		struct pump *p = start(&seen,
-				       (struct transfer_plan){.kind = TRANSFER_RECEIVE,
-							      .fd = fd,
-							      .length = UINT64_MAX},
-				       STALL_MS);
-		assert_int_equal(send(seen.client, "abc", 3, 0), 3);
-		for (int turn = 0; turn < 100 && pump_moved(p) < 3; turn++) {
-			uv_run(&loop, UV_RUN_NOWAIT);
-			usleep(1000);
-		}
+		struct pump *p = start(&seen, RECEIVE(.fd = file_of_class(classes[i])));
+		arrives(&seen, "abc", 3);
 		pump_stop(p, TRANSFER_ABORTED, 0);
 		run(&seen, NULL, 0, NULL);
 		assert_int_equal(seen.result.end, TRANSFER_ABORTED);
 		assert_true(seen.has_file);
 		assert_int_equal(seen.result.size, 3);
-		assert_file_is(mine, "abc", 3);
-		close(seen.client);
-		close(mine);
+		assert_file_is(seen.file, "abc", 3);
+		close_ends(&seen);
 	}
 }
 
@@ -182,19 +156,14 @@ a_file_error_is_told(void **state)
 		int read_only = open(name, O_RDONLY | O_CLOEXEC);
 		assert_true(read_only >= 0);
 		close(fd);
-		start(&seen,
-		      (struct transfer_plan){
-			      .kind = TRANSFER_RECEIVE, .fd = read_only, .length = UINT64_MAX},
-		      STALL_MS);
-		feed(&seen, "abc", 3);
-		run(&seen, NULL, 0, NULL);
+		start(&seen, RECEIVE(.fd = read_only));
+		feed_and_run(&seen, "abc", 3);
 		assert_int_equal(seen.result.end, TRANSFER_FILE_ERROR);
 		assert_int_equal(seen.result.error, -EBADF);
-		close(seen.client);
+		close_ends(&seen);
 	}
 }
 
-/* An upload gets so much of its quota at a time, and no byte more. */
 static int sync_errno;
 
 int
@@ -215,23 +184,18 @@ a_sync_that_fails_is_told(void **state)
 	for (unsigned i = 0; i < 2; i++) {
 		struct transfer_seen seen;
 		sync_errno = i ? EIO : 0;
-		start(&seen,
-		      (struct transfer_plan){.kind = TRANSFER_RECEIVE,
-					     .fd = file_of_class(FILE_LOCAL),
-					     .sync = true,
-					     .length = UINT64_MAX},
-		      STALL_MS);
-		feed(&seen, bytes, 2 << 20);
-		run(&seen, NULL, 0, NULL);
+		start(&seen, RECEIVE(.fd = file_of_class(FILE_LOCAL), .sync = true));
+		feed_and_run(&seen, bytes, 2 << 20);
 		assert_int_equal(seen.result.end, i ? TRANSFER_FILE_ERROR : TRANSFER_COMPLETE);
 		assert_int_equal(seen.result.error, i ? -EIO : 0);
 		assert_int_equal(seen.result.lost, i);
-		close(seen.client);
+		close_ends(&seen);
 	}
 	sync_errno = 0;
 	free(bytes);
 }
 
+/* An upload gets so much of its quota at a time, and no byte more. */
 static void
 a_quota_is_kept(void **state)
 {
@@ -259,24 +223,18 @@ a_quota_is_kept(void **state)
 		struct transfer_seen seen;
 		size_t c = i / 4;
 		uint64_t most = cases[c].reserved + cases[c].left;
-		int fd = file_of_class(classes[i % 4]), mine = dup(fd);
-		struct transfer_plan plan = {.kind = TRANSFER_RECEIVE,
-					     .fd = fd,
-					     .length = UINT64_MAX,
-					     .reserved = cases[c].reserved};
-		start(&seen, plan, STALL_MS);
+		start(&seen,
+		      RECEIVE(.fd = file_of_class(classes[i % 4]), .reserved = cases[c].reserved));
 		seen.left = cases[c].left;
 		seen.at_a_time = cases[c].at_a_time;
 		seen.refusal = cases[c].refusal;
-		feed(&seen, bytes, cases[c].n);
-		run(&seen, NULL, 0, NULL);
+		feed_and_run(&seen, bytes, cases[c].n);
 		assert_int_equal(seen.result.end, cases[c].end);
 		assert_int_equal(seen.result.error, cases[c].end == TRANSFER_FILE_ERROR ? -EIO : 0);
 		assert_true(seen.has_file && seen.result.sure);
-		assert_file_is(mine, bytes, cases[c].n < most ? cases[c].n : most);
+		assert_file_is(seen.file, bytes, cases[c].n < most ? cases[c].n : most);
 		assert_int_equal(seen.result.grown, seen.result.size);
-		close(seen.client);
-		close(mine);
+		close_ends(&seen);
 	}
 	free(bytes);
 }
@@ -292,27 +250,18 @@ a_quota_ends_in_the_pool(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
 		struct transfer_seen seen;
-		int fd = file_of_class(FILE_MEMORY), mine = dup(fd);
-		struct pump *p = start(&seen,
-				       (struct transfer_plan){.kind = TRANSFER_RECEIVE,
-							      .fd = fd,
-							      .length = UINT64_MAX,
-							      .reserved = quota,
-							      .digest = WORD_digest_sha256},
-				       STALL_MS);
+		start(&seen, RECEIVE(.fd = file_of_class(FILE_MEMORY), .reserved = quota,
+				     .digest = WORD_digest_sha256));
 		seen.at_a_time = 1;
 		seen.refusal = i == 0 ? -EDQUOT : -EIO;
-		assert_int_equal(send(seen.client, bytes, 3, 0), 3);
-		while (pump_moved(p) < 3)
-			uv_run(&loop, UV_RUN_NOWAIT);
+		arrives(&seen, bytes, 3);
 		answer_more(&seen);
 		assert_int_equal(send(seen.client, bytes, sizeof(bytes), 0), sizeof(bytes));
 		run(&seen, NULL, 0, NULL);
 		assert_int_equal(seen.result.end, i == 0 ? TRANSFER_QUOTA : TRANSFER_FILE_ERROR);
 		assert_int_equal(seen.result.size, quota);
-		assert_int_equal(lseek(mine, 0, SEEK_END), quota);
-		close(seen.client);
-		close(mine);
+		assert_int_equal(lseek(seen.file, 0, SEEK_END), quota);
+		close_ends(&seen);
 	}
 }
 
@@ -324,15 +273,8 @@ a_file_that_goes_is_not_sure(void **state)
 	for (unsigned i = 0; i < 2; i++) {
 		char path[] = "/tmp/wharf-pump-XXXXXX";
 		struct transfer_seen seen;
-		int fd = mkstemp(path);
-		struct pump *p = start(&seen,
-				       (struct transfer_plan){.kind = TRANSFER_RECEIVE,
-							      .fd = fd,
-							      .length = UINT64_MAX},
-				       STALL_MS);
-		assert_int_equal(send(seen.client, "abc", 3, 0), 3);
-		while (pump_moved(p) < 3)
-			uv_run(&loop, UV_RUN_NOWAIT);
+		start(&seen, RECEIVE(.fd = mkstemp(path)));
+		arrives(&seen, "abc", 3);
 		if (i == 1)
 			unlink(path);
 		assert_int_equal(send(seen.client, "def", 3, 0), 3);
@@ -343,7 +285,7 @@ a_file_that_goes_is_not_sure(void **state)
 		assert_int_equal(seen.result.sure, i == 0);
 		if (i == 0)
 			unlink(path);
-		close(seen.client);
+		close_ends(&seen);
 	}
 }
 
@@ -371,7 +313,6 @@ a_hanging_write_is_not_waited_for(void **state)
 	static struct pool_job jobs[8];
 	struct transfer_seen seen;
 	struct stat st = {0};
-	int fd = file_of_class(FILE_REMOTE), mine = dup(fd);
 
 	(void)state;
 	atomic_store(&hangs, true);
@@ -379,13 +320,8 @@ a_hanging_write_is_not_waited_for(void **state)
 		jobs[i] = (struct pool_job){hang, hung, NULL};
 		pool_run(pool, &jobs[i]);
 	}
-	struct pump *p = start(
-		&seen,
-		(struct transfer_plan){.kind = TRANSFER_RECEIVE, .fd = fd, .length = UINT64_MAX},
-		STALL_MS);
-	assert_int_equal(send(seen.client, "abc", 3, 0), 3);
-	while (pump_moved(p) < 3)
-		uv_run(&loop, UV_RUN_NOWAIT);
+	struct pump *p = start(&seen, RECEIVE(.fd = file_of_class(FILE_REMOTE)));
+	arrives(&seen, "abc", 3);
 	uint64_t began = now_ms();
 	pump_stop(p, TRANSFER_ABORTED, 0);
 	run(&seen, NULL, 0, NULL);
@@ -396,11 +332,10 @@ a_hanging_write_is_not_waited_for(void **state)
 	for (int turn = 0; turn < 5000 && st.st_size < 3; turn++) {
 		uv_run(&loop, UV_RUN_NOWAIT);
 		usleep(1000);
-		assert_int_equal(fstat(mine, &st), 0);
+		assert_int_equal(fstat(seen.file, &st), 0);
 	}
-	assert_file_is(mine, "abc", 3);
-	close(seen.client);
-	close(mine);
+	assert_file_is(seen.file, "abc", 3);
+	close_ends(&seen);
 }
 
 int

@@ -9,7 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -30,16 +29,13 @@ assert_is_sent(struct transfer_seen *seen, enum file_class class, const char *by
 
 	assert_int_equal(write(fd, bytes, n), (ssize_t)n);
 	size_t wires = ascii ? ascii_encode(&st, bytes, n, wire) : n;
-	start(seen,
-	      (struct transfer_plan){
-		      .kind = TRANSFER_SEND_FILE, .fd = fd, .ascii = ascii, .length = UINT64_MAX},
-	      STALL_MS);
+	start(seen, SEND(.fd = fd, .ascii = ascii));
 	assert_int_equal(run(seen, got, 2 * n + 8, &fin), wires);
 	assert_true(fin);
 	assert_memory_equal(got, ascii ? wire : bytes, wires);
 	assert_int_equal(seen->result.end, TRANSFER_COMPLETE);
 	assert_int_equal(seen->result.bytes, wires);
-	close(seen->client);
+	close_ends(seen);
 	free(wire);
 	free(got);
 }
@@ -108,16 +104,13 @@ who_lingers_keeps_the_socket_alone(void **state)
 	assert_int_equal(pipe(pipes), 0);
 	assert_int_equal(write(pipes[1], "abc", 3), 3);
 	close(pipes[1]);
-	start(&seen,
-	      (struct transfer_plan){
-		      .kind = TRANSFER_SEND_PIPE, .fd = pipes[0], .length = UINT64_MAX},
-	      STALL_MS);
+	start(&seen, (struct transfer_plan){.kind = TRANSFER_SEND_PIPE, .fd = pipes[0]});
 	assert_int_equal(run(&seen, got, sizeof(got), &fin), 3);
 	assert_int_equal(seen.result.end, TRANSFER_COMPLETE);
 	assert_true(fin);
 	assert_false(LIST_EMPTY(&pumps.all));
 	assert_int_equal(fcntl(pipes[0], F_GETFD), -1);
-	close(seen.client);
+	close_ends(&seen);
 }
 
 static void
@@ -129,19 +122,15 @@ a_file_that_shrinks_is_told(void **state)
 	for (size_t i = 0; i < 4; i++) {
 		struct transfer_seen seen;
 		bool fin;
-		int fd = file_of_class(classes[i]), mine = dup(fd);
+		int fd = file_of_class(classes[i]);
 		assert_int_equal(ftruncate(fd, 8 << 20), 0);
-		start(&seen,
-		      (struct transfer_plan){
-			      .kind = TRANSFER_SEND_FILE, .fd = fd, .length = UINT64_MAX},
-		      STALL_MS);
-		assert_int_equal(ftruncate(mine, 1000), 0);
+		start(&seen, SEND(.fd = fd));
+		assert_int_equal(ftruncate(seen.file, 1000), 0);
 		assert_true(run(&seen, got, 9 << 20, &fin) < 8 << 20);
 		assert_int_equal(seen.result.end, TRANSFER_FILE_SHRANK);
 		/* FIN would say that the file ends here. */
 		assert_false(fin);
-		close(seen.client);
-		close(mine);
+		close_ends(&seen);
 	}
 	free(got);
 }
@@ -159,10 +148,7 @@ nobody_starves(void **state)
 	for (int i = 0; i < MANY; i++) {
 		int fd = file_of_class(FILE_MEMORY);
 		assert_int_equal(ftruncate(fd, 64 << 20), 0);
-		start(&seen[i],
-		      (struct transfer_plan){
-			      .kind = TRANSFER_SEND_FILE, .fd = fd, .length = UINT64_MAX},
-		      STALL_MS);
+		start(&seen[i], SEND(.fd = fd));
 	}
 	size_t read[MANY] = {0};
 	for (int turn = 0; turn < 200; turn++) {
@@ -175,7 +161,7 @@ nobody_starves(void **state)
 	for (int i = 0; i < MANY; i++) {
 		most = read[i] > most ? read[i] : most;
 		least = read[i] < least ? read[i] : least;
-		close(seen[i].client);
+		close_ends(&seen[i]);
 	}
 	assert_true(least > 0 && most < 4 * least);
 	free(got);
