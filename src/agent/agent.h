@@ -88,6 +88,8 @@ void place_deinit(struct place *p);
 
 /* renameat2(2). */
 int rename_at(int from_folder, const char *from, int to_folder, const char *to, unsigned flags);
+/* Renames to a name that is free.  0 or a negative errno: -EEXIST. */
+int rename_to_free(int from_folder, const char *from, int to_folder, const char *to);
 
 /* By how much a request has changed what the user's files take in all. */
 struct change {
@@ -137,6 +139,8 @@ bool version_is_twin(int folder, const char *name, const struct stat *st);
 int sweep_start(struct agent *agent, struct wire *monitor, bool now);
 void sweep_expect(struct agent *agent);
 
+int do_prepare(struct agent *agent, const struct message *in, struct message *out,
+	       struct buf *scratch);
 int do_commit(struct agent *agent, const struct message *in, struct message *out,
 	      struct buf *scratch);
 int do_keep(struct agent *agent, const struct message *in, struct message *out,

@@ -190,31 +190,6 @@ do_unlink(struct agent *agent, const struct message *in, struct message *out, st
 	return r;
 }
 
-/* The C library's makes another call of it where there are no flags. */
-int
-rename_at(int from_folder, const char *from, int to_folder, const char *to, unsigned flags)
-{
-	return (int)syscall(SYS_renameat2, from_folder, from, to_folder, to, flags);
-}
-
-/*
- * Renames to a name that is free.  Some file systems can't promise that; there it is looked up
- * before.
- */
-static int
-rename_to_free(const struct place *from, const struct place *to)
-{
-	struct stat st;
-
-	if (rename_at(from->folder, from->name, to->folder, to->name, RENAME_NOREPLACE) == 0)
-		return 0;
-	if (errno != EINVAL)
-		return -errno;
-	if (fstatat(to->folder, to->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return -EEXIST;
-	return rename_at(from->folder, from->name, to->folder, to->name, 0) < 0 ? -errno : 0;
-}
-
 /* Takes the place of a file, of which a version may be kept.  *moved: facts of what does. */
 static int
 rename_over(struct agent *agent, const struct place *from, const struct stat *moved,
@@ -260,7 +235,7 @@ rename_place(struct agent *agent, const struct place *from, const struct place *
 	if (r == 0)
 		r = admit(agent, from->folder, from->name, &st, to->folder);
 	if (r == 0)
-		r = rename_to_free(from, to);
+		r = rename_to_free(from->folder, from->name, to->folder, to->name);
 	if (r != -EEXIST || !replace)
 		return r;
 	if (!agent_may(agent, RIGHT(overwrite)))

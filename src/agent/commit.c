@@ -2,7 +2,7 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * The end of an upload: F_COMMIT gives a staged file its name, F_KEEP keeps it for later.
+ * F_COMMIT, the end of an upload that is proved: a staged file gets its name.
  *
  * With COMMIT_SYNC, the order is what the answer stands for: the file and what it inherits are
  * synced, then it is renamed, then the folder is synced; and only then comes the answer.  Until the
@@ -176,21 +176,6 @@ prepare(struct commit *c)
 	return r;
 }
 
-/* Some file systems can't promise that a name is free; there it is looked up. */
-static int
-rename_to_free(int folder, const char *from, const char *to)
-{
-	struct stat st;
-
-	if (rename_at(folder, from, folder, to, RENAME_NOREPLACE) == 0)
-		return 0;
-	if (errno != EINVAL)
-		return -errno;
-	if (fstatat(folder, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return -EEXIST;
-	return rename_at(folder, from, folder, to, 0) < 0 ? -errno : 0;
-}
-
 /*
  * Puts the file in the place of the old one, which is aside then, under a random name: nobody takes
  * it for a part.  Where the file system can't exchange two names, the old one is gone at once.
@@ -202,7 +187,7 @@ exchange(struct commit *c)
 	int r = stage_random_name(c->aside);
 
 	if (r == 0)
-		r = rename_to_free(folder, c->stage, c->aside);
+		r = rename_to_free(folder, c->stage, folder, c->aside);
 	if (r == 0 && rename_at(folder, c->aside, folder, c->place.name, RENAME_EXCHANGE) == 0)
 		return 0;
 	if (r == 0) {
@@ -210,7 +195,7 @@ exchange(struct commit *c)
 		r = r < 0 ? -errno : 0;
 		c->old_is_gone = r == 0;
 		if (r < 0)
-			(void)rename_to_free(folder, c->aside, c->stage);
+			(void)rename_to_free(folder, c->aside, folder, c->stage);
 	}
 	c->aside[0] = '\0';
 	return r;
@@ -267,7 +252,8 @@ publish(struct commit *c)
 		else if (!seems_new && errno != ENOENT)
 			r = -errno;
 		else
-			r = may_make ? rename_to_free(folder, c->stage, c->place.name) : -EACCES;
+			r = may_make ? rename_to_free(folder, c->stage, folder, c->place.name)
+				     : -EACCES;
 		if (!(c->f->how & COMMIT_REPLACE))
 			break;
 	}
@@ -288,10 +274,10 @@ take_back(struct commit *c)
 
 	if (stage_is_named(folder, c->place.name, &c->st)) {
 		if (!c->aside[0]) {
-			(void)rename_to_free(folder, c->place.name, c->stage);
+			(void)rename_to_free(folder, c->place.name, folder, c->stage);
 		} else if (rename_at(folder, c->aside, folder, c->place.name, RENAME_EXCHANGE) ==
 			   0) {
-			(void)rename_to_free(folder, c->aside, c->stage);
+			(void)rename_to_free(folder, c->aside, folder, c->stage);
 			c->aside[0] = '\0';
 			c->change = (struct change){0};
 		}
@@ -316,16 +302,6 @@ commit_staged(struct commit *c)
 	return r;
 }
 
-/* Whether a worker may name that file as staged.  0 or -EINVAL. */
-static int
-copy_stage(struct slice name, char out[STAGE_NAME_SIZE])
-{
-	if (!part_is_name(name))
-		return -EINVAL;
-	name_terminate(name, out);
-	return 0;
-}
-
 int
 do_commit(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
 {
@@ -333,7 +309,7 @@ do_commit(struct agent *agent, const struct message *in, struct message *out, st
 	const bool staged = c.f->stage.n > 0;
 
 	(void)scratch;
-	int r = staged ? copy_stage(c.f->stage, c.stage) : 0;
+	int r = staged ? stage_parse(c.f->stage, c.stage) : 0;
 	if (r == 0 && !(agent->settings.rights & (RIGHT(write) | RIGHT(overwrite))))
 		r = -EACCES;
 	if (r == 0)
@@ -347,58 +323,5 @@ do_commit(struct agent *agent, const struct message *in, struct message *out, st
 	out->r_closed.size = (uint64_t)c.st.st_size;
 	out->r_closed.bytes = c.change.bytes + c.kept.bytes;
 	out->r_closed.files = c.change.files + c.kept.files;
-	return r;
-}
-
-/*
- * A part with a random name gets the ordinary one, unless that is written now; the part that had it
- * is older.  0, or a negative errno and it can't be kept.
- */
-static int
-keep_under_own_name(struct agent *agent, const struct place *place, const char *stage,
-		    struct change *change)
-{
-	char own[STAGE_NAME_SIZE];
-
-	int r = stage_remove(agent, place, change);
-	if (r < 0 && r != -ENOENT)
-		return r;
-	stage_name(agent, slice_of(place->name), own);
-	return rename_to_free(place->folder, stage, own);
-}
-
-int
-do_keep(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
-{
-	const struct f_keep *f = &in->f_keep;
-	char stage[STAGE_NAME_SIZE];
-	struct change change = {0};
-	struct place place;
-	struct stat st;
-	int r = fstat(in->fd, &st) < 0 ? -errno : 0;
-
-	(void)scratch;
-	out->r_closed.size = r == 0 ? (uint64_t)st.st_size : 0;
-	/* What was written in place stays there. */
-	if (r < 0 || f->stage.n == 0)
-		return r;
-	r = copy_stage(f->stage, stage);
-	if (r == 0)
-		r = place_init(&place, agent, f->path);
-	if (r < 0)
-		return r;
-	bool goes = f->discard || st.st_size == 0;
-	if (!stage_is_named(place.folder, stage, &st))
-		r = -ESTALE;
-	else if (!goes && stage_is_random(f->stage))
-		goes = keep_under_own_name(agent, &place, stage, &change) < 0;
-	if (r == 0 && goes) {
-		r = unlinkat(place.folder, stage, 0) < 0 ? -errno : 0;
-		if (r == 0)
-			change_gone(&change, &st);
-	}
-	place_deinit(&place);
-	out->r_closed.bytes = change.bytes;
-	out->r_closed.files = change.files;
 	return r;
 }

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /* Copyright (c) 2026 The wharfd authors */
 
-/* F_OPEN: a regular file for a worker, to read or to write. */
+/*
+ * F_OPEN: a regular file for a worker, to read or to write; F_PREPARE: what is open in place is
+ * about to be written over.  Between the two the worker asks for room, so that an opening that
+ * nothing comes of has changed nothing.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -39,29 +43,10 @@ open_existing(const struct agent *agent, struct slice path, int flags, struct st
 	return r < 0 ? r : fd;
 }
 
-/* Keeps a version of what is about to be written over.  0 or a negative errno. */
+/* Whether a file may be written over: nobody else writes it now, and it need not stay.  0 or a
+ * negative errno. */
 static int
-keep_version(const struct agent *agent, struct slice path, const struct stat *st,
-	     struct change *change)
-{
-	struct place p;
-	int r = place_init(&p, agent, path);
-
-	if (r < 0)
-		return r;
-	/* What is behind a link has no versions here. */
-	if (stage_is_named(p.folder, p.name, st))
-		r = version_keep(agent, p.folder, p.name, true, change);
-	place_deinit(&p);
-	return r;
-}
-
-/*
- * Makes sure that a file may be written over: nobody else writes it now, it need not stay, it is
- * kept aside where that is wanted, and no digest is told of it any more.  0 or a negative errno.
- */
-static int
-prepare(struct agent *agent, struct slice path, int fd, struct stat *st, struct change *change)
+check_old(struct agent *agent, struct slice path, int fd, struct stat *st)
 {
 	int r = stage_lock(agent, fd);
 
@@ -71,10 +56,7 @@ prepare(struct agent *agent, struct slice path, int fd, struct stat *st, struct 
 	int hold = hold_take(agent);
 	r = fstat(fd, st) < 0 ? -errno : retain_check(agent, path, st);
 	hold_release(agent, &hold);
-	/* A version is younger than the last change of what it is of. */
-	if (r == 0)
-		r = digest_keep(fd, st, SLICE_NULL);
-	return r == 0 && agent->settings.versions ? keep_version(agent, path, st, change) : r;
+	return r;
 }
 
 /* A digest of all of it needs to read what is there; who may not do that may still write. */
@@ -120,27 +102,17 @@ open_new_or_old(const struct agent *agent, const struct f_open *in, bool *create
 static int
 begin(struct agent *agent, const struct f_open *in, int fd, bool created, struct r_opened *out)
 {
-	/* Where it should be staged, the worker cuts it, as late as it can. */
-	const bool cuts = (in->how & OPEN_TRUNCATE) && !(in->how & OPEN_STAGE);
-	struct change change = {0};
 	struct stat st = {0};
 	int r = 0;
 
-	if (created) {
+	if (created)
 		(void)stage_lock(agent, fd);
-		change.files = 1;
-	} else {
-		r = prepare(agent, in->path, fd, &st, &change);
-	}
-	if (r == 0 && cuts && st.st_size > 0) {
-		change.bytes -= st.st_size;
-		st.st_size = 0;
-		r = ftruncate(fd, 0) < 0 ? -errno : 0;
-	}
-	out->created = created;
+	else
+		r = check_old(agent, in->path, fd, &st);
+	out->created = out->made = created;
+	out->replaces = !created;
 	out->size = (uint64_t)st.st_size;
-	out->bytes = change.bytes;
-	out->files = change.files;
+	out->files = created;
 	return r;
 }
 
@@ -234,4 +206,43 @@ do_open(struct agent *agent, const struct message *in, struct message *out, stru
 					 : open_in_place(agent, f, o);
 	out->fd = fd < 0 ? -1 : fd;
 	return fd < 0 ? fd : 0;
+}
+
+/* Keeps a version of the file, as *st has it.  0 or a negative errno. */
+static int
+keep_version(const struct agent *agent, struct slice path, const struct stat *st,
+	     struct change *change)
+{
+	struct place p;
+	int r = place_init(&p, agent, path);
+
+	if (r < 0)
+		return r;
+	/* What is behind a link has no versions here. */
+	if (stage_is_named(p.folder, p.name, st))
+		r = version_keep(agent, p.folder, p.name, true, change);
+	place_deinit(&p);
+	return r;
+}
+
+int
+do_prepare(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
+{
+	struct r_opened *o = &out->r_opened;
+	struct change change = {0};
+	struct stat st = {0};
+	int r = fstat(in->fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? 0 : -EINVAL;
+
+	(void)scratch;
+	/* A version is younger than the last change of what it is of. */
+	if (r == 0)
+		r = digest_keep(in->fd, &st, SLICE_NULL);
+	if (r == 0 && agent->settings.versions)
+		r = keep_version(agent, in->f_prepare.path, &st, &change);
+	o->size = (uint64_t)st.st_size;
+	o->bytes = change.bytes;
+	o->files = change.files;
+	if (r == 0)
+		out->fd = fcntl(in->fd, F_DUPFD_CLOEXEC, 0);
+	return r == 0 && out->fd < 0 ? -errno : r;
 }

@@ -41,6 +41,8 @@ struct request {
 
 static const struct request requests[MSG_COUNT] = {
 	REQUEST(F_OPEN, f_open, R_OPENED, r_opened, 0, AT(f_open.path), 0, do_open),
+	REQUEST(F_PREPARE, f_prepare, R_OPENED, r_opened, RIGHT(overwrite), AT(f_prepare.path), 0,
+		do_prepare),
 	REQUEST(F_COMMIT, f_commit, R_CLOSED, r_closed, 0, AT(f_commit.path), 0, do_commit),
 	REQUEST(F_KEEP, f_keep, R_CLOSED, r_closed, 0, AT(f_keep.path), 0, do_keep),
 	REQUEST(F_STAT, f_stat, R_STAT, r_stat, 0, AT(f_stat.path), 0, do_stat),

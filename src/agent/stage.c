@@ -54,6 +54,15 @@ stage_random_name(char out[STAGE_NAME_SIZE])
 	return 0;
 }
 
+int
+stage_parse(struct slice name, char out[STAGE_NAME_SIZE])
+{
+	if (!part_is_name(name))
+		return -EINVAL;
+	name_terminate(name, out);
+	return 0;
+}
+
 bool
 stage_is_random(struct slice name)
 {

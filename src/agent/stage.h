@@ -28,6 +28,9 @@ int stage_random_name(char out[STAGE_NAME_SIZE]);
 /* Whether a name is a random one; part_is_name() is for both. */
 bool stage_is_random(struct slice name);
 
+/* Takes the name of a staging file from a worker, who may name nothing else.  0 or -EINVAL. */
+int stage_parse(struct slice name, char out[STAGE_NAME_SIZE]);
+
 /*
  * The virtual path of the user's own staging file for a path, in *out, which is reset first.  0 or
  * -ENOMEM.

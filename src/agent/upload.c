@@ -32,6 +32,7 @@ struct upload {
 	char stage[STAGE_NAME_SIZE];
 	int fd; /* of the staging file */
 	uint64_t size;
+	bool taken; /* it was there: the user's own part */
 	struct change change;
 	const char *why;
 };
@@ -125,6 +126,7 @@ take_part(struct upload *u)
 	if (u->fd < 0)
 		return u->fd;
 	u->size = (uint64_t)st.st_size;
+	u->taken = true;
 	return 0;
 }
 
@@ -214,9 +216,9 @@ begin_beside(struct upload *u)
 	int target = r != 0 ? -1 : open_target(u);
 
 	if (r == 0)
-		r = target < 0                  ? target
-		    : u->f->how & OPEN_TRUNCATE ? begin_whole(u)
-						: begin_copy(u, target);
+		r = target < 0               ? target
+		    : u->f->how & OPEN_WHOLE ? begin_whole(u)
+					     : begin_copy(u, target);
 	fd_close(&target);
 	return r;
 }
@@ -230,7 +232,7 @@ begin(struct upload *u)
 	stage_name(u->agent, slice_of(u->place.name), u->stage);
 	if (r == 0)
 		r = check(u);
-	if (r == 0 && !(u->f->how & OPEN_TRUNCATE)) {
+	if (r == 0 && !(u->f->how & OPEN_WHOLE)) {
 		r = take_part(u);
 		if (r != -ENOENT)
 			return r;
@@ -277,6 +279,7 @@ open_staged(struct agent *agent, const struct f_open *f, struct r_opened *out, s
 	out->stage = slice_from(buf_slice(scratch), at);
 	out->created = !u.exists && u.size == 0;
 	out->replaces = u.exists;
+	out->made = !u.taken;
 	out->size = u.size;
 	return u.fd;
 }

@@ -64,6 +64,7 @@ struct task {
 	uint64_t room; /* on the disk */
 	/* SITE COPY: its target */
 	char *stage;
+	bool made; /* what it is written to was made for it */
 	/* MFF, MFMT, MDTM */
 	unsigned facts;  /* those that are still to be set */
 	struct buf done; /* those that are set, for the journal */
@@ -182,9 +183,15 @@ uint64_t quota_left(const struct quota *quota);
 unsigned stage_how(const struct ftp_session *s);
 /* How it is committed; replaces: it may take the place of a file that is there. */
 unsigned commit_how(const struct ftp_session *s, bool replaces);
-/* The end of what was staged, where that is not to become the file; without a stage there is none.
- * fd is taken over.  Whether `then` gets the answer, which is not awaited in a session that is
- * closing. */
+/* Bytes that the version takes of a file that was opened to be written over in place: a copy. */
+uint64_t version_room(const struct ftp_session *s, const struct r_opened *opened);
+/* Tells the agent that such a file will be written over now; its answer brings the descriptor back
+ * to `then`, also where the session is closing by then. */
+void prepare_in_place(struct ftp_session *s, const char *path, int fd,
+		      void (*then)(struct ftp_session *, struct message *));
+/* The end of what was staged, where that is not to become the file: discarded, or kept for its
+ * user.  In place a file is only let go of, or discarded where it is empty.  fd is taken over.
+ * Whether `then` gets the answer, which is not awaited in a session that is closing. */
 bool give_back(struct ftp_session *s, const char *path, const char *stage, int fd, bool discard,
 	       void (*then)(struct ftp_session *, struct message *));
 /* The parts of what ftp_session_reserved(), ftp_session_end() and ftp_session_expire() do. */

@@ -56,19 +56,41 @@ drop(struct ftp_session *s)
 	int fd = task->to;
 
 	task->to = -1;
-	if (!give_back(s, task->other, task->stage, fd, true, dropped) && !s->closing)
+	/* That it was opened is told before it is gone. */
+	s->world->release(s);
+	if (!give_back(s, task->other, task->stage, fd, task->made, dropped) && !s->closing)
 		end(s);
+}
+
+static void
+prepared(struct ftp_session *s, struct message *m)
+{
+	s->task->to = m->fd;
+	m->fd = -1;
+	if (!answer_error(m) && !s->closing) {
+		run(s);
+		return;
+	}
+	if (!s->closing)
+		reply_errno_naming(s, answer_error(m));
+	drop(s);
 }
 
 void
 copy_reserved(struct ftp_session *s, int error)
 {
-	if (!error) {
+	struct task *task = s->task;
+	int fd = task->to;
+
+	if (error) {
+		reply_errno(s, error);
+		drop(s);
+	} else if (*task->stage || task->made) {
 		run(s);
-		return;
+	} else {
+		task->to = -1;
+		prepare_in_place(s, task->other, fd, prepared);
 	}
-	reply_errno(s, error);
-	drop(s);
 }
 
 static void
@@ -84,6 +106,7 @@ target_opened(struct ftp_session *s, struct message *m)
 	task->to = m->fd;
 	m->fd = -1;
 	task->stage = slice_dup(m->r_opened.stage);
+	task->made = m->r_opened.made;
 	if (!task->stage) {
 		fd_close(&task->to);
 		if (!s->closing)
@@ -91,9 +114,9 @@ target_opened(struct ftp_session *s, struct message *m)
 	} else if (s->closing) {
 		drop(s);
 	} else {
+		uint64_t wanted = task->size + version_room(s, &m->r_opened);
 		s->waits = WAIT_QUOTA;
-		s->world->reserve(s, task->size, task->size, m->r_opened.created,
-				  m->r_opened.replaces);
+		s->world->reserve(s, wanted, wanted, m->r_opened.created, m->r_opened.replaces);
 	}
 }
 
@@ -106,8 +129,6 @@ static void
 source_opened(struct ftp_session *s, struct message *m)
 {
 	struct task *task = s->task;
-	unsigned how = stage_how(s) | OPEN_CREATE;
-
 	if (answer_error(m)) {
 		reply_errno(s, answer_error(m));
 		return;
@@ -115,7 +136,7 @@ source_opened(struct ftp_session *s, struct message *m)
 	task->fd = m->fd;
 	task->size = m->r_opened.size;
 	struct message next = {.id = MSG_F_OPEN,
-			       .f_open = {.how = how | (how & OPEN_STAGE ? OPEN_TRUNCATE : 0),
+			       .f_open = {.how = stage_how(s) | OPEN_CREATE | OPEN_WHOLE,
 					  .mode = 0666 & ~s->umask,
 					  .path = slice_of(task->other)}};
 	ask_late(s, &next, -1, target_opened);
@@ -154,7 +175,6 @@ void
 copy_end(struct ftp_session *s)
 {
 	if (s->waits == WAIT_QUOTA) {
-		s->world->release(s);
 		drop(s);
 	} else if (s->waits == WAIT_AGENT && s->then == committed) {
 		/* It was asked for, and nobody is left to hear the answer. */

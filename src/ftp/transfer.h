@@ -20,9 +20,11 @@ struct transfer {
 	unsigned how, mode;            /* F_OPEN, asked when the data connection is there */
 	uint64_t allocated;            /* ALLO */
 	char *stage;                   /* the staging file's name; empty in place */
-	bool created;                  /* that is, or the file in place is, new */
-	bool replaces;                 /* there is a file that it will replace */
+	bool created;                  /* the file is new */
+	bool replaces;                 /* there is a file that is replaced, or written over */
+	bool made;                     /* what is open was made for this */
 	uint64_t size;                 /* when it was opened */
+	uint64_t version;              /* bytes that a version of it takes */
 	struct transfer_result result; /* from the end of the stream on */
 	char *digest;                  /* result.digest's */
 	bool publishes;                /* the verdict makes it the file */

@@ -38,17 +38,36 @@ commit_how(const struct ftp_session *s, bool replaces)
 	       (may ? COMMIT_REPLACE : 0);
 }
 
+uint64_t
+version_room(const struct ftp_session *s, const struct r_opened *opened)
+{
+	bool copies = opened->stage.n == 0 && opened->replaces && s->settings->versions > 0;
+
+	return copies ? opened->size : 0;
+}
+
+void
+prepare_in_place(struct ftp_session *s, const char *path, int fd,
+		 void (*then)(struct ftp_session *, struct message *))
+{
+	struct message m = {.id = MSG_F_PREPARE, .f_prepare = {.path = slice_of(path)}};
+
+	ask_late(s, &m, fd, then);
+}
+
 bool
 give_back(struct ftp_session *s, const char *path, const char *stage, int fd, bool discard,
 	  void (*then)(struct ftp_session *, struct message *))
 {
+	struct slice staged = stage ? slice_of(stage) : SLICE_NULL;
 	struct message m = {
 		.id = MSG_F_KEEP,
-		.f_keep = {.discard = discard, .path = slice_of(path), .stage = slice_of(stage)}};
+		.f_keep = {.discard = discard, .path = slice_of(path), .stage = staged}};
 
-	if (fd < 0 || !stage || !*stage) {
-		if (fd >= 0)
-			s->world->close(s, fd);
+	if (fd < 0)
+		return false;
+	if (!discard && staged.n == 0) {
+		s->world->close(s, fd);
 		return false;
 	}
 	if (s->closing)
@@ -68,8 +87,8 @@ given_back(struct ftp_session *s, struct message *m)
 	transfer_end(s);
 }
 
-/* What was opened is not written to: it is as it was, or gone where it is new.  Whether the agent
- * was asked. */
+/* What was opened is not written to: it is as it was, or gone where it was made for this.  Whether
+ * the agent was asked. */
 static bool
 drop_opened(struct ftp_session *s)
 {
@@ -78,9 +97,8 @@ drop_opened(struct ftp_session *s)
 
 	t->plan.fd = -1;
 	/* That it was opened is told before it is gone. */
-	if (fd >= 0)
-		s->world->release(s);
-	return give_back(s, t->path, t->stage, fd, t->created, given_back);
+	s->world->release(s);
+	return give_back(s, t->path, t->stage, fd, t->made, given_back);
 }
 
 /* The upload ends before 150, and the reply to it was sent; what the client says next finds nothing
@@ -97,10 +115,12 @@ reserve(struct ftp_session *s)
 {
 	const struct transfer *t = s->transfer;
 	uint64_t wanted = t->allocated > t->size ? t->allocated - t->size : 0;
+	/* What there is of the file already is room for what is written over it. */
+	uint64_t least = wanted || t->plan.offset < t->size ? wanted : 1;
 
 	s->waits = WAIT_QUOTA;
-	s->world->reserve(s, wanted > LEAST_RESERVE ? wanted : LEAST_RESERVE, wanted ? wanted : 1,
-			  t->created, t->replaces);
+	s->world->reserve(s, (wanted > LEAST_RESERVE ? wanted : LEAST_RESERVE) + t->version,
+			  least + t->version, t->created, t->replaces);
 }
 
 /* Where in the file the bytes go.  No offset may leave a hole (attacks E13).  Returns whether there
@@ -123,22 +143,26 @@ aim(struct ftp_session *s)
 		return false;
 	}
 	t->plan.offset = offset;
-	/* Over TLS a file that is written in place is cut when the data connection's handshake is
-	 * done, not sooner: where that fails the file is as it was (attacks B10). */
-	t->plan.cut = !ranged && (t->size > offset || (!*t->stage && (offset || t->plan.protect)));
+	/* The pump cuts, when the first byte can come and not sooner: where the quota refuses the
+	 * upload, or TLS fails, the file is as it was (attacks B10). */
+	t->plan.cut = !ranged && (t->size > offset || !*t->stage);
 	t->plan.length = ranged ? s->range_end - s->range_start + 1 : UINT64_MAX;
 	return true;
 }
 
 /* Takes what the agent has opened into the transfer.  0 or -ENOMEM. */
 static int
-adopt(struct transfer *t, struct message *m)
+adopt(struct ftp_session *s, struct message *m)
 {
+	struct transfer *t = s->transfer;
+
 	t->plan.fd = m->fd;
 	m->fd = -1;
 	t->stage = slice_dup(m->r_opened.stage);
 	t->created = m->r_opened.created;
 	t->replaces = m->r_opened.replaces;
+	t->made = m->r_opened.made;
+	t->version = version_room(s, &m->r_opened);
 	t->size = m->r_opened.size;
 	if (t->how & OPEN_UNIQUE) {
 		free(t->path);
@@ -155,7 +179,7 @@ opened(struct ftp_session *s, struct message *m)
 	struct transfer *t = s->transfer;
 	int error = answer_error(m);
 
-	if (!error && adopt(t, m) < 0) {
+	if (!error && adopt(s, m) < 0) {
 		error = ENOMEM;
 		fd_close(&t->plan.fd);
 	}
@@ -189,6 +213,42 @@ upload_connected(struct ftp_session *s)
 	ask_late(s, &m, -1, opened);
 }
 
+static void
+prepared(struct ftp_session *s, struct message *m)
+{
+	struct transfer *t = s->transfer;
+	int error = answer_error(m);
+
+	t->plan.fd = m->fd;
+	m->fd = -1;
+	if (s->closing) {
+		drop_opened(s);
+	} else if (s->aborts) {
+		reply_aborted(s);
+		give_up(s);
+	} else if (error) {
+		reply_errno_naming(s, error);
+		give_up(s);
+	} else {
+		transfer_start(s);
+	}
+}
+
+/* There is room.  What is written over is told to the agent first. */
+static void
+begin_to_write(struct ftp_session *s)
+{
+	struct transfer *t = s->transfer;
+	int fd = t->plan.fd;
+
+	if (*t->stage || t->made) {
+		transfer_start(s);
+		return;
+	}
+	t->plan.fd = -1;
+	prepare_in_place(s, t->path, fd, prepared);
+}
+
 /* An upload that the quota has no room for is recorded although no byte of it came: somebody waits
  * for it. */
 static void
@@ -205,18 +265,17 @@ upload_reserved(struct ftp_session *s, int error, uint64_t bytes)
 {
 	struct transfer *t = s->transfer;
 
-	if (!error && !s->aborts) {
-		t->plan.reserved = bytes;
-		transfer_start(s);
-		return;
-	}
 	if (s->aborts) {
 		reply_aborted(s);
-	} else {
+		give_up(s);
+	} else if (error) {
 		refuse(s, error);
 		reply_errno(s, error);
+		give_up(s);
+	} else {
+		t->plan.reserved = bytes == UINT64_MAX ? bytes : bytes - t->version;
+		begin_to_write(s);
 	}
-	give_up(s);
 }
 
 /* Which of the words of publish an end is, and one more; 0 for one that never publishes. */
@@ -339,6 +398,15 @@ commit(struct ftp_session *s)
 	}
 }
 
+/* Whether something is left that is not the file: what is staged; or, in place, nothing at all,
+ * which goes. */
+static bool
+leaves_something(const struct transfer *t)
+{
+	return t->result.fd >= 0 && !t->publishes &&
+	       (*t->stage || (t->made && t->result.size == 0));
+}
+
 static void
 keep(struct ftp_session *s)
 {
@@ -347,7 +415,7 @@ keep(struct ftp_session *s)
 
 	t->result.fd = -1;
 	transfer_log(s, &t->result, false, 0);
-	if (!give_back(s, t->path, t->stage, fd, is_of_no_use(t), kept))
+	if (!give_back(s, t->path, t->stage, fd, !*t->stage || is_of_no_use(t), kept))
 		transfer_end(s);
 }
 
@@ -390,7 +458,7 @@ upload_transferred(struct ftp_session *s, const struct transfer_result *result)
 		       s->settings->durability != WORD_durability_sync;
 	if (t->publishes && !is_done)
 		commit(s);
-	else if (t->result.fd >= 0 && *t->stage)
+	else if (leaves_something(t))
 		keep(s);
 	else
 		end_at_once(s);
@@ -448,10 +516,7 @@ do_stor(struct ftp_session *s, struct slice arg)
 	if (!whole && !stages && !require_right(s, RIGHT(overwrite)))
 		prepared_reset(s);
 	else
-		begin(s,
-		      (whole && (stages || !s->protect) ? OPEN_TRUNCATE : 0) |
-			      (offset ? 0 : OPEN_CREATE),
-		      false);
+		begin(s, (whole ? OPEN_WHOLE : 0) | (offset ? 0 : OPEN_CREATE), false);
 }
 
 /* REST says nothing about an append (attacks E15): it is dropped. */

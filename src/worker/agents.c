@@ -24,21 +24,22 @@
 enum effect { NOTHING, CHANGES, MOVES };
 
 /* The question that each message is, its number's field, what answers it, and its effect. */
-#define QUESTIONS(ROW)                             \
-	ROW(F_OPEN, f_open, R_OPENED, CHANGES)     \
-	ROW(F_COMMIT, f_commit, R_CLOSED, MOVES)   \
-	ROW(F_KEEP, f_keep, R_CLOSED, MOVES)       \
-	ROW(F_USAGE, f_usage, R_USAGE, NOTHING)    \
-	ROW(F_STAT, f_stat, R_STAT, NOTHING)       \
-	ROW(F_LIST, f_list, R_LISTING, NOTHING)    \
-	ROW(F_MKDIR, f_mkdir, R_DONE, NOTHING)     \
-	ROW(F_RMDIR, f_rmdir, R_DONE, MOVES)       \
-	ROW(F_UNLINK, f_unlink, R_DONE, CHANGES)   \
-	ROW(F_RENAME, f_rename, R_DONE, MOVES)     \
-	ROW(F_CHMOD, f_chmod, R_DONE, NOTHING)     \
-	ROW(F_CHGRP, f_chgrp, R_DONE, NOTHING)     \
-	ROW(F_UTIME, f_utime, R_DONE, NOTHING)     \
-	ROW(F_SYMLINK, f_symlink, R_DONE, NOTHING) \
+#define QUESTIONS(ROW)                               \
+	ROW(F_OPEN, f_open, R_OPENED, CHANGES)       \
+	ROW(F_PREPARE, f_prepare, R_OPENED, CHANGES) \
+	ROW(F_COMMIT, f_commit, R_CLOSED, MOVES)     \
+	ROW(F_KEEP, f_keep, R_CLOSED, MOVES)         \
+	ROW(F_USAGE, f_usage, R_USAGE, NOTHING)      \
+	ROW(F_STAT, f_stat, R_STAT, NOTHING)         \
+	ROW(F_LIST, f_list, R_LISTING, NOTHING)      \
+	ROW(F_MKDIR, f_mkdir, R_DONE, NOTHING)       \
+	ROW(F_RMDIR, f_rmdir, R_DONE, MOVES)         \
+	ROW(F_UNLINK, f_unlink, R_DONE, CHANGES)     \
+	ROW(F_RENAME, f_rename, R_DONE, MOVES)       \
+	ROW(F_CHMOD, f_chmod, R_DONE, NOTHING)       \
+	ROW(F_CHGRP, f_chgrp, R_DONE, NOTHING)       \
+	ROW(F_UTIME, f_utime, R_DONE, NOTHING)       \
+	ROW(F_SYMLINK, f_symlink, R_DONE, NOTHING)   \
 	ROW(F_SPACE, f_space, R_SPACE, NOTHING)
 
 static const struct {
@@ -191,17 +192,19 @@ agent_forget_late(struct session *s)
 		agent_forget(s);
 }
 
-/* An upload's file that came when nobody waited for it any more: what is staged is kept. */
+/* An upload's file that came when nobody waited for it any more: it goes where it was made for
+ * that, and what was staged before is kept. */
 static void
 keep(struct session *s, const char *path, struct message *m)
 {
 	const struct r_opened *opened = &m->r_opened;
 
-	if (m->id != MSG_R_OPENED || m->fd < 0 || !opened->stage.n || !path)
+	if (m->id != MSG_R_OPENED || m->fd < 0 || !path || (!opened->stage.n && !opened->made))
 		return;
 	struct message out = {.id = MSG_F_KEEP,
 			      .fd = m->fd,
-			      .f_keep = {.path = opened->name.n ? opened->name : slice_of(path),
+			      .f_keep = {.discard = opened->made,
+					 .path = opened->name.n ? opened->name : slice_of(path),
 					 .stage = opened->stage}};
 	m->fd = -1;
 	agent_tell(s, &out);
@@ -470,18 +473,18 @@ send_question(struct session *s, struct message *m, bool told, uint32_t scan)
 	bool opens = m->id == MSG_F_OPEN;
 	bool changes = questions[m->id].effect != NOTHING && (!opens || m->f_open.how & OPEN_WRITE);
 	struct account *account = changes || scan ? account_use(s->quota.account) : NULL;
-	*r = (struct request){
-		.id = r->id,
-		.session = s,
-		.told = told,
-		.changes = changes,
-		.agent = s->agent,
-		.account = account,
-		.since = account ? ledger_now() : 0,
-		.path = opens && m->f_open.how & OPEN_STAGE ? slice_dup(m->f_open.path) : NULL,
-		.scan = scan,
-		.question = m->id,
-		.deadline = uv_now(&s->worker->loop) + s->ftp.settings->agent_timeout * 1000};
+	*r = (struct request){.id = r->id,
+			      .session = s,
+			      .told = told,
+			      .changes = changes,
+			      .agent = s->agent,
+			      .account = account,
+			      .since = account ? ledger_now() : 0,
+			      .path = opens && changes ? slice_dup(m->f_open.path) : NULL,
+			      .scan = scan,
+			      .question = m->id,
+			      .deadline = uv_now(&s->worker->loop) +
+					  s->ftp.settings->agent_timeout * 1000};
 	*field(m, questions[m->id].id) = r->id;
 	int error = link_send(&s->agent->link, m);
 	if (error < 0) {

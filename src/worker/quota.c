@@ -278,7 +278,9 @@ quota_opened(struct session *s, int64_t bytes, int64_t files, uint64_t since)
 	else
 		own->bytes += bytes;
 	own->files += files;
-	own->since = since;
+	/* What was told of an opening before is told with it. */
+	if (!own->opened)
+		own->since = since;
 	own->opened = ledger_now();
 }
 

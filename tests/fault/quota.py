@@ -319,7 +319,16 @@ def versions(mode):
             check(f.write("APPE large", b"x").code in (552, 452), "a byte for which there is no room beside a copy")
             time.sleep(0.05)
         check(slurp(d.path("large")) == content("large", limit - 1000))
-        check(len(os.listdir(d.path(kept % "large"))) == 1, "versions of a file that was not written")
+        check(not os.path.exists(d.path(".wharfd-versions")), "versions of a file that was not written")
+        agrees(d, f)
+    # Under another name each time, as who wants more than his quota would.
+    with daemon("\tversions = 4\n", bytes=limit, files=20) as d, d.steady(), d.login() as f:
+        f.put("0", content("much", limit // 3))
+        for n in range(8):
+            f.write(f"APPE {n}", b"")
+            f.expect(f"RNFR {n}", 350)
+            f.expect(f"RNTO {n + 1}", 250)
+        check(usage(d.root())[0] <= limit, f"{usage(d.root())[0]} of {limit} bytes")
         agrees(d, f)
     with daemon("\tversions = 4\n", bytes=limit, files=6) as d, d.steady(), d.login() as f:
         f.put("small", b"0")
@@ -351,6 +360,28 @@ def reserved(mode):
         sock.close()
         check(usage(d.root())[0] <= limit, "beyond the limit:", usage(d.root()))
         agrees(d, g)
+
+
+@case("U38", "in place too, what is refused changes nothing", modes=("root",))
+def in_place(mode):
+    limit = 1 << 20
+    with daemon("\tdurability = none\n", bytes=limit, files=3) as d, d.steady(), d.login() as f:
+        f.put("a", content("a", limit - 2000))
+        f.put("b", b"b" * 1000)
+        f.put("c", b"c" * 1000)
+        for n in range(8):
+            check(f.write("STOR new%d" % n, b"").code in (552, 452), "a file more than are allowed")
+            check(f.cmd("SITE COPY b copy%d" % n).code in (552, 452), "a copy more than are allowed")
+        check(sorted(os.listdir(d.root())) == ["a", "b", "c"], os.listdir(d.root()))
+        check(f.write("APPE b", b"x").code in (552, 452), "a byte more than are allowed")
+        check(f.cmd("SITE COPY a b").code in (552, 452), "a copy over a file")
+        check(slurp(d.path("b")) == b"b" * 1000 and slurp(d.path("a")) == content("a", limit - 2000))
+        agrees(d, f)
+        # What is there is room for what is written over it.
+        f.put("b", b"B" * 1000)
+        f.put("a", content("A", limit - 2000))
+        check(slurp(d.path("b")) == b"B" * 1000 and slurp(d.path("a")) == content("A", limit - 2000))
+        agrees(d, f)
 
 
 if __name__ == "__main__":

@@ -365,18 +365,31 @@ passive(struct client *c)
 	return port;
 }
 
-/* The agent opens what it is asked for: an end of fd of its own. */
+static void
+tell_opened(uint32_t id, int fd, int flags)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	tell(&world.agent, (struct message){.id = MSG_R_OPENED,
+					    .fd = reopen(fd, flags),
+					    .r_opened = {.id = id, .size = (uint64_t)st.st_size}});
+}
+
+/* The agent opens what it is asked for: an end of fd of its own; to write it is told again, with
+ * what it has opened, when it will be written. */
 void
 answer_open(int fd, int flags)
 {
 	struct message m = hear(&world.agent, MSG_F_OPEN);
-	struct stat st;
 
-	assert_int_equal(fstat(fd, &st), 0);
-	tell(&world.agent,
-	     (struct message){.id = MSG_R_OPENED,
-			      .fd = reopen(fd, flags),
-			      .r_opened = {.id = m.f_open.id, .size = (uint64_t)st.st_size}});
+	tell_opened(m.f_open.id, fd, flags);
+	if (!(m.f_open.how & OPEN_WRITE))
+		return;
+	m = hear(&world.agent, MSG_F_PREPARE);
+	assert_true(m.fd >= 0);
+	close(m.fd);
+	tell_opened(m.f_prepare.id, fd, flags);
 }
 
 /* The agent is shown a file that is whole, and proved; it was opened in place. */

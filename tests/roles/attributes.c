@@ -142,6 +142,8 @@ keeps_a_digest_while_it_is_true(void **state)
 	assert_int_equal(ask_utime("/other", 5, 0), 0);
 	tells_digest("/other", "crc32:1");
 	assert_int_equal(part_begin(&p, "/other", OPEN_WRITE | OPEN_CREATE), 0);
+	tells_digest("/other", "crc32:1");
+	assert_int_equal(part_prepare(&p), 0);
 	part_put(&p, "321");
 	fd_close(&p.fd);
 	assert_int_equal(ask_utime("/other", 5, 0), 0);

@@ -61,7 +61,7 @@ opens_only_regular_files(void **state)
 		{"/", OPEN_READ, EISDIR},
 		{"/fifo", OPEN_READ, ENXIO},
 		{"/fifo", OPEN_WRITE, ENXIO},
-		{"/fifo", OPEN_WRITE | OPEN_CREATE | OPEN_TRUNCATE, ENXIO},
+		{"/fifo", OPEN_WRITE | OPEN_CREATE | OPEN_WHOLE, ENXIO},
 		{"/socket", OPEN_READ, ENXIO},
 		{"/device", OPEN_READ, ENOENT},
 		{"/file", OPEN_WRITE | OPEN_CREATE | OPEN_EXCLUSIVE, EEXIST},
@@ -92,11 +92,13 @@ knows_what_is_new(void **state)
 	assert_int_equal(ask_open("/old", OPEN_WRITE | OPEN_CREATE), 0);
 	assert_int_equal(c.answer.r_opened.created, 0);
 	assert_int_equal(c.answer.r_opened.size, 5);
-	assert_int_equal(ask_open("/old", OPEN_WRITE | OPEN_CREATE | OPEN_TRUNCATE), 0);
-	assert_int_equal(c.answer.r_opened.created, 0);
-	assert_int_equal(c.answer.r_opened.size, 0);
+	assert_true(c.answer.r_opened.replaces && !c.answer.r_opened.made);
+	/* Nothing is cut by that: who writes cuts it when there is room. */
+	assert_int_equal(ask_open("/old", OPEN_WRITE | OPEN_CREATE | OPEN_WHOLE), 0);
+	assert_int_equal(c.answer.r_opened.size, 5);
 	assert_int_equal(ask_open("/excl", OPEN_WRITE | OPEN_CREATE | OPEN_EXCLUSIVE), 0);
 	assert_int_equal(c.answer.r_opened.created, 1);
+	assert_true(c.answer.r_opened.made && !c.answer.r_opened.replaces);
 }
 
 static void

@@ -34,6 +34,7 @@ part_begin(struct part *p, const char *path, uint32_t how)
 	p->size = r->size;
 	p->replaces = r->replaces;
 	p->created = r->created;
+	p->made = r->made;
 	snprintf(p->name, sizeof(p->name), "%.*s", SLICE_FMT(r->stage));
 	return 0;
 }
@@ -71,6 +72,22 @@ uint32_t
 part_end(struct part *p)
 {
 	return part_end_as(p, COMMIT_SYNC | COMMIT_REPLACE, 0644, "");
+}
+
+uint32_t
+part_prepare(struct part *p)
+{
+	const struct r_opened *r = &c.answer.r_opened;
+	const struct message m = {
+		.id = MSG_F_PREPARE, .fd = p->fd, .f_prepare = {7, slice_of(p->path)}};
+	const uint32_t error = client_ask(&c, m)->r_opened.error;
+
+	fd_close(&p->fd);
+	p->fd = c.answer.fd;
+	c.answer.fd = -1;
+	p->bytes = r->bytes;
+	p->files = r->files;
+	return error;
 }
 
 uint32_t

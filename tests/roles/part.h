@@ -13,7 +13,7 @@ struct part {
 	int fd;
 	uint64_t size;
 	int64_t bytes, files;
-	bool replaces, created;
+	bool replaces, created, made;
 };
 
 /* F_OPEN; an errno, and what has changed, in p->bytes and p->files, with it too. */
@@ -21,6 +21,8 @@ uint32_t part_begin(struct part *p, const char *path, uint32_t how);
 void part_put(const struct part *p, const char *text);
 /* The text is all that the file is to be. */
 uint32_t part_begin_with(struct part *p, const char *path, const char *text);
+/* F_PREPARE, likewise. */
+uint32_t part_prepare(struct part *p);
 /* F_COMMIT, also with a mode and a digest; and F_KEEP.  The descriptor is closed after it. */
 uint32_t part_end(struct part *p);
 uint32_t part_end_as(struct part *p, uint32_t how, uint32_t mode, const char *digest);

@@ -237,7 +237,7 @@ steal(void *arg)
 		 .f_rename = {7, 1, SLICE_OF("/old"), SLICE_OF("/held/file")}},
 		{.id = MSG_F_OPEN,
 		 .fd = -1,
-		 .f_open = {7, OPEN_WRITE | OPEN_TRUNCATE, 0600, SLICE_OF("/held/file")}},
+		 .f_open = {7, OPEN_WRITE | OPEN_WHOLE, 0600, SLICE_OF("/held/file")}},
 		{.id = MSG_F_RMDIR, .fd = -1, .f_rmdir = {7, 1, SLICE_OF("/held/file")}},
 		{.id = MSG_F_RENAME,
 		 .fd = -1,

@@ -12,7 +12,7 @@
 #include "fixture.h"
 
 /* How an upload begins anew, and how it goes on. */
-#define WHOLE (OPEN_WRITE | OPEN_CREATE | OPEN_STAGE | OPEN_TRUNCATE)
+#define WHOLE (OPEN_WRITE | OPEN_CREATE | OPEN_STAGE | OPEN_WHOLE)
 #define ON    (OPEN_WRITE | OPEN_CREATE | OPEN_STAGE)
 
 uint32_t ask_open(const char *path, uint32_t how); /* what is new has mode 0640 */

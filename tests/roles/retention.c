@@ -48,7 +48,7 @@ tries_all(uint32_t error)
 	if (error == 0)
 		return;
 	assert_int_equal(ask_open("/top/sub/file", OPEN_WRITE), error);
-	assert_int_equal(ask_open("/top/sub/file", OPEN_WRITE | OPEN_TRUNCATE), error);
+	assert_int_equal(ask_open("/top/sub/file", OPEN_WRITE | OPEN_WHOLE), error);
 	assert_int_equal(ask_open("/top/sub/file", OPEN_WRITE | OPEN_STAGE), error);
 	assert_int_equal(ask_open("/top/sub/file", WHOLE), error);
 	assert_int_equal(ask_unlink("/top/sub/file"), error);

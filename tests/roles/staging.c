@@ -146,7 +146,7 @@ falls_back_in_place(void **state)
 		const char *path = paths[i] + 1;
 		assert_int_equal(part_begin(&p, paths[i], WHOLE), 0);
 		assert_string_equal(p.name, "");
-		assert_false(p.replaces);
+		assert_true(p.replaces && !p.made);
 		/* Whoever writes it cuts it; nobody else may write meanwhile. */
 		assert_int_equal(p.size, i == 0 ? 8 : i == 1 ? 9 : 10);
 		assert_int_equal(p.bytes, 0);
@@ -167,10 +167,25 @@ falls_back_in_place(void **state)
 	assert_int_equal(part_begin(&p, "/twice", WHOLE), 0);
 	assert_int_equal(renameat(inside, "file", inside, "twice"), 0);
 	assert_int_equal(part_end(&p), ESTALE);
-	/* What is kept in place just stays. */
-	assert_int_equal(part_begin(&p, "/other", WHOLE), 0);
-	assert_int_equal(part_keep(&p, true), 0);
+	/* What is kept in place just stays; only an empty file goes, where it still is that one. */
+	const uint32_t in_place = OPEN_WRITE | OPEN_CREATE;
+	assert_int_equal(part_begin(&p, "/other", in_place), 0);
+	assert_int_equal(part_keep(&p, false), 0);
+	assert_int_equal(part_begin(&p, "/other", in_place), 0);
+	assert_int_equal(part_keep(&p, true), ENOTEMPTY);
 	holds("other", "new");
+	assert_int_equal(part_begin(&p, "/fresh", in_place), 0);
+	assert_int_equal(part_keep(&p, false), 0);
+	counts(0, 0);
+	assert_int_equal(part_begin(&p, "/fresh", in_place), 0);
+	assert_int_equal(part_keep(&p, true), 0);
+	counts(0, -1);
+	assert_false(is_there("fresh"));
+	assert_int_equal(part_begin(&p, "/fresh", in_place), 0);
+	assert_int_equal(unlinkat(inside, "fresh", 0), 0);
+	make_file("fresh", "");
+	assert_int_equal(part_keep(&p, true), ESTALE);
+	assert_true(is_there("fresh"));
 	assert_int_equal(fchmodat(inside, "locked", 0755, 0), 0);
 }
 

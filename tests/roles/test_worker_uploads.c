@@ -68,6 +68,7 @@ answer_staged(int file, struct message m, bool created)
 					    .r_opened = {.id = m.f_open.id,
 							 .size = (uint64_t)st.st_size,
 							 .created = created,
+							 .made = created,
 							 .files = created,
 							 .stage = SLICE(STAGE)}});
 }

@@ -19,6 +19,7 @@
 
 #include "agent_tests.h"
 #include "keeping.h"
+#include "part.h"
 #include "requests.h"
 
 /* The names of a file's versions, the oldest first; returns how many there are. */
@@ -92,21 +93,31 @@ keeps_no_version_twice(void **state)
 {
 	const struct timespec tick = {.tv_nsec = 20000000};
 	char paths[8][640];
+	struct part p;
 
 	(void)state;
 	settings.versions = 3;
 	restart();
 	make_file("file", "one");
 	nanosleep(&tick, NULL);
+	/* To open it is not to write it. */
+	assert_int_equal(ask_open("/file", OPEN_WRITE), 0);
+	assert_int_equal(versions_of("file", paths, 8), 0);
 	for (int i = 0; i < 6; i++) {
-		assert_int_equal(ask_open("/file", OPEN_WRITE), 0);
+		assert_int_equal(part_begin(&p, "/file", OPEN_WRITE), 0);
+		assert_int_equal(part_prepare(&p), 0);
+		assert_int_equal(p.bytes, i == 0 ? 3 : 0);
+		assert_int_equal(p.files, i == 0);
+		assert_int_equal(part_keep(&p, false), 0);
 		nanosleep(&tick, NULL);
 	}
 	assert_int_equal(versions_of("file", paths, 8), 1);
 	holds(paths[0], "one");
 	/* Of the size and the time of the last version. */
 	assert_int_equal(ask_utime("/file", 1, 0), 0);
-	assert_int_equal(ask_open("/file", OPEN_WRITE), 0);
+	assert_int_equal(part_begin(&p, "/file", OPEN_WRITE), 0);
+	assert_int_equal(part_prepare(&p), 0);
+	assert_int_equal(part_keep(&p, false), 0);
 	assert_int_equal(versions_of("file", paths, 8), 2);
 	make_file("new", "two");
 	assert_int_equal(ask_rename("/new", "/file", 1), 0);

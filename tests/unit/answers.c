@@ -81,8 +81,10 @@ open_for_writing(struct world *w, const struct file *f, struct r_opened *r)
 {
 	unsigned how = w->ask.f_open.how;
 	bool stages = (how & OPEN_STAGE) && !w->setup.in_place;
-	bool goes_on = stages && f && f->part && !(how & OPEN_TRUNCATE);
+	bool goes_on = stages && f && f->part && !(how & OPEN_WHOLE);
 	bool exists = f && f->mode && !(how & OPEN_UNIQUE);
+	/* Of a copy of the file, or the file itself. */
+	bool old = exists && (!stages || !(how & OPEN_WHOLE));
 
 	r->name = SLICE("/ftp.unique");
 	if (exists && (how & OPEN_EXCLUSIVE) && !goes_on)
@@ -90,10 +92,10 @@ open_for_writing(struct world *w, const struct file *f, struct r_opened *r)
 	else if (!exists && !goes_on && !(how & OPEN_CREATE))
 		r->error = ENOENT;
 	r->stage = stages ? SLICE(STAGE) : SLICE("");
-	r->created = stages ? !(f && f->part) : !exists;
-	r->replaces = stages && exists;
-	if (!(how & OPEN_TRUNCATE) || (!stages && (how & OPEN_STAGE)))
-		r->size = goes_on ? f->part : exists ? f->size : 0;
+	r->size = goes_on ? f->part : old ? f->size : 0;
+	r->created = !exists && !goes_on;
+	r->replaces = exists;
+	r->made = stages ? !goes_on : !exists;
 }
 
 static void
@@ -137,6 +139,11 @@ world_answer(struct world *w)
 		break;
 	case MSG_F_OPEN:
 		answer_open(w, f, &m);
+		break;
+	case MSG_F_PREPARE:
+		m.id = MSG_R_OPENED;
+		m.r_opened.error = (uint32_t)w->setup.prepare_error;
+		m.fd = w->setup.prepare_error ? -1 : some_file();
 		break;
 	case MSG_F_COMMIT:
 		m.id = MSG_R_CLOSED;
@@ -247,7 +254,7 @@ world_end_reserving(struct world *w)
 	bool limited = w->setup.quota.limit_bytes;
 
 	w->reserving = false;
-	ftp_session_reserved(&w->s, -w->setup.reserve_error, limited ? 100 : UINT64_MAX);
+	ftp_session_reserved(&w->s, -w->setup.reserve_error, limited ? w->least : UINT64_MAX);
 }
 
 static void

@@ -39,27 +39,28 @@ static const struct {
 	unsigned how;
 	const char *reserved, *received, *committed;
 } kinds[] = {
-	{"NOOP", "STOR new", true, OPEN_CREATE | OPEN_TRUNCATE, "1048576 1 1 0", "0 -1 0",
+	{"NOOP", "STOR new", true, OPEN_CREATE | OPEN_WHOLE, "1048576 1 1 0", "0 -1 0",
 	 "3 644 /new"},
-	{"NOOP", "STOR file", true, OPEN_CREATE | OPEN_TRUNCATE, "1048576 1 1 1", "0 -1 0",
+	{"NOOP", "STOR file", true, OPEN_CREATE | OPEN_WHOLE, "1048576 1 0 1", "0 -1 0",
 	 "3 644 /file"},
-	{"NOOP", "STOR part", true, OPEN_CREATE | OPEN_TRUNCATE, "1048576 1 0 0", "0 -1 0",
+	{"NOOP", "STOR part", true, OPEN_CREATE | OPEN_WHOLE, "1048576 1 1 0", "0 -1 0",
 	 "3 644 /part"},
 	/* Who may not overwrite goes on with his own part all the same. */
-	{"NOOP", "STOR new", false, OPEN_CREATE | OPEN_TRUNCATE | OPEN_EXCLUSIVE, "1048576 1 1 0",
+	{"NOOP", "STOR new", false, OPEN_CREATE | OPEN_WHOLE | OPEN_EXCLUSIVE, "1048576 1 1 0",
 	 "0 -1 0", "1 644 /new"},
 	{"REST 400", "STOR part", false, OPEN_EXCLUSIVE, "1048576 1 0 0", "400 -1 0",
 	 "1 644 /part"},
-	{"REST 100", "STOR part", true, 0, "1048576 1 0 0", "100 -1 1", "3 644 /part"},
+	/* What is written over needs no room. */
+	{"REST 100", "STOR part", true, 0, "1048576 0 0 0", "100 -1 1", "3 644 /part"},
 	{"REST 400", "STOR half", true, 0, "1048576 1 0 1", "400 -1 0", "3 644 /half"},
-	{"REST 1000", "STOR file", true, 0, "1048576 1 1 1", "1000 -1 0", "3 644 /file"},
-	{"RANG 0 9", "STOR part", true, OPEN_CREATE, "1048576 1 0 0", "0 10 0", "3 644 /part"},
+	{"REST 1000", "STOR file", true, 0, "1048576 1 0 1", "1000 -1 0", "3 644 /file"},
+	{"RANG 0 9", "STOR part", true, OPEN_CREATE, "1048576 0 0 0", "0 10 0", "3 644 /part"},
 	{"RANG 400 409", "STOR part", true, 0, "1048576 1 0 0", "400 10 0", "3 644 /part"},
 	{"NOOP", "APPE part", true, OPEN_CREATE, "1048576 1 0 0", "400 -1 0", "3 644 /part"},
-	{"REST 7", "APPE file", true, OPEN_CREATE, "1048576 1 1 1", "1000 -1 0", "3 644 /file"},
-	{"ALLO 10", "STOR new", true, OPEN_CREATE | OPEN_TRUNCATE, "1048576 10 1 0", "0 -1 0",
+	{"REST 7", "APPE file", true, OPEN_CREATE, "1048576 1 0 1", "1000 -1 0", "3 644 /file"},
+	{"ALLO 10", "STOR new", true, OPEN_CREATE | OPEN_WHOLE, "1048576 10 1 0", "0 -1 0",
 	 "3 644 /new"},
-	{"ALLO 10 R 512", "STOR new", true, OPEN_CREATE | OPEN_TRUNCATE, "1048576 10 1 0", "0 -1 0",
+	{"ALLO 10 R 512", "STOR new", true, OPEN_CREATE | OPEN_WHOLE, "1048576 10 1 0", "0 -1 0",
 	 "3 644 /new"},
 	{"ALLO 410", "APPE part", true, OPEN_CREATE, "1048576 10 0 0", "400 -1 0", "3 644 /part"},
 	{"ALLO 300", "APPE part", true, OPEN_CREATE, "1048576 1 0 0", "400 -1 0", "3 644 /part"},
@@ -137,10 +138,10 @@ test_refused(void **state)
 		text(lines[1], sizeof(lines[1]), "> %s", rows[i].command);
 		text(lines[2], sizeof(lines[2]), "< %s", rows[i].reply);
 		text(lines[3], sizeof(lines[3]), "= %s", kept ? kept : "");
-		run_script(&rows[i].setup,
-			   SCRIPT{BINARY, lines[0], "< ??? *", lines[1], lines[2],
-				  asks ? "= open *" : "! no tls", kept && asks ? "= release" : NULL,
-				  lines[3], NULL});
+		run_script(&rows[i].setup, SCRIPT{BINARY, lines[0], "< ??? *", lines[1], lines[2],
+						  asks ? "= open *" : "! no tls",
+						  asks ? "= release" : NULL,
+						  kept && asks ? lines[3] : NULL, NULL});
 	}
 	for (size_t i = 0; i < sizeof(quotas) / sizeof(quotas[0]); i++) {
 		char lines[3][80];
@@ -357,36 +358,51 @@ static void
 test_in_place(void **state)
 {
 	(void)state;
-	run_script(SETUP{.traced = true, .bare = true},
-		   SCRIPT{BINARY, "> STOR file", "< 150 *", "< 226 *", "= open 14 /file",
-			  "= reserve 1048576 1 0 0", "= receive 0 -1 0 0 0 -1",
-			  "= log STOR /file fin 1 10  0", "! end 2", "> PASV", "< 227 *",
-			  "> STOR new", "< 150 *", "< 426 *", "= open 14 /new",
-			  "= reserve 1048576 1 1 0", "= receive 0 -1 0 0 0 -1",
-			  "= log STOR /new reset 0 *", NULL});
+	run_script(SETUP{.traced = true, .bare = true}, SCRIPT{BINARY,
+							       "> STOR file",
+							       "< 150 *",
+							       "< 226 *",
+							       "= open 14 /file",
+							       "= reserve 1048576 0 0 1",
+							       "= prepare /file",
+							       "= receive 0 -1 1 0 0 -1",
+							       "= log STOR /file fin 1 10  0",
+							       "! end 2",
+							       "> PASV",
+							       "< 227 *",
+							       "> STOR new",
+							       "< 150 *",
+							       "< 426 *",
+							       "= open 14 /new",
+							       "= reserve 1048576 1 1 0",
+							       "= receive 0 -1 1 0 0 -1",
+							       "= log STOR /new reset 0 *",
+							       NULL});
 	run_script(SETUP{.traced = true, .bare = true, .tell_digests = true},
 		   SCRIPT{BINARY, "> STOR file", "< 150 *", "< 226 *", "= open *", "= reserve *",
-			  "= receive *", "= commit 2 644 /file  crc32:01ab", "= log * fin 1 *",
-			  NULL});
-	/* The agent could not stage it: it is cut when the connection is good, not sooner. */
+			  "= prepare *", "= receive *", "= commit 2 644 /file  crc32:01ab",
+			  "= log * fin 1 *", NULL});
+	/* The agent could not stage it. */
 	run_script(SETUP{STAGED, .in_place = true}, SCRIPT{BINARY,
 							   "> STOR file",
 							   "< 150 *",
 							   "< 226 *",
 							   "= open 78 /file",
-							   "= reserve 1048576 1 0 0",
+							   "= reserve 1048576 0 0 1",
+							   "= prepare /file",
 							   "= receive 0 -1 1 0 1 -1",
 							   "= commit 3 644 /file  ",
 							   "= log * fin 1 *",
 							   "> PASV",
 							   "< 227 *",
 							   "! end 3",
-							   "> STOR file",
+							   "> APPE file",
 							   "< 150 *",
 							   "< 426 *",
 							   "= open *",
-							   "= reserve *",
-							   "= receive *",
+							   "= reserve 1048576 1 0 1",
+							   "= prepare *",
+							   "= receive 1000 -1 0 *",
 							   "= log * timeout 0 *",
 							   NULL});
 	run_script(SETUP{.traced = true, .bare = true, .durability = WORD_durability_rename},
@@ -396,6 +412,72 @@ test_in_place(void **state)
 }
 
 #define OPENED "= open *", "= reserve *"
+
+/* In place nothing is touched before there is room for all that is to come of it: for a version,
+ * too, which is a copy. */
+static void
+test_in_place_refused(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		run_script(SETUP{.traced = true, .bare = true, .reserve_error = EDQUOT},
+			   SCRIPT{BINARY, i ? "> STOR new" : "> APPE file", "< 552 *", "= open *",
+				  "= reserve *", "= log * quota 0 *", "= release",
+				  i ? "= discard /new " : "> NOOP", i ? "> NOOP" : "< 200 *",
+				  i ? "< 200 *" : NULL, NULL});
+	run_script(SETUP{.traced = true,
+			 .bare = true,
+			 .versions = 3,
+			 .quota = {.limit_bytes = 1 << 20}},
+		   SCRIPT{BINARY,
+			  "> APPE file",
+			  "< 150 *",
+			  "< 226 *",
+			  "= open *",
+			  "= reserve 1049576 1001 0 1",
+			  "= prepare /file",
+			  "= receive 1000 -1 0 0 0 1",
+			  "= log *",
+			  "> PASV",
+			  "< 227 *",
+			  "> STOR new",
+			  "< 150 *",
+			  "< 226 *",
+			  "= open *",
+			  "= reserve 1048576 1 1 0",
+			  "= receive 0 -1 1 0 0 1",
+			  "= log *",
+			  "> SITE COPY half file",
+			  "< 250 *",
+			  "= open *",
+			  "= open *",
+			  "= reserve 2000 2000 0 1",
+			  "= prepare /file",
+			  "= job *",
+			  "= commit *",
+			  "= change *",
+			  "= release",
+			  NULL});
+	run_script(SETUP{STAGED, .versions = 3},
+		   SCRIPT{BINARY, "> STOR file", "< 150 *", "< 226 *", "= open *",
+			  "= reserve 1048576 1 0 1", "= receive *", "= commit *", "= log *", NULL});
+	/* ABOR, or the end of the session, while the agent prepares. */
+	run_script(SETUP{.traced = true, .bare = true},
+		   SCRIPT{BINARY, "! hold all", "> APPE file", "! connect", "! answer",
+			  "! reserved", OPENED, "= prepare *", "> ABOR", "! answer", "< 426 *",
+			  "< 226 *", "= release", "! go", NULL});
+	run_script(SETUP{.traced = true, .bare = true},
+		   SCRIPT{BINARY, "! hold all", "> APPE file", "! connect", "! answer",
+			  "! reserved", OPENED, "= prepare *", "! lost", "! answer", "= release",
+			  NULL});
+	/* A version that can't be made. */
+	run_script(SETUP{.traced = true, .bare = true, .prepare_error = ENOSPC},
+		   SCRIPT{BINARY, "> APPE file", "< 452 *", "= open *", "= reserve *",
+			  "= prepare *", "= release", "> SITE COPY half file", "< 452 *",
+			  "= open *", "= open *", "= reserve *", "= prepare *", "= release",
+			  "= release", "> NOOP", "< 200 *", NULL});
+}
+
 /* ABOR at every step; what is said is said once, and nothing is published that was not whole. */
 static void
 test_abor(void **state)
@@ -543,11 +625,17 @@ test_copy(void **state)
 	/* In place the job cuts the target, when it has seen that it is not the source. */
 	run_script(SETUP{.traced = true, .bare = true},
 		   SCRIPT{LOGIN, "> SITE COPY file new", "< 250 *", "= open 1 /file",
-			  "= open 6 /new", "= reserve *", "= job copy 0 0",
+			  "= open 14 /new", "= reserve *", "= job copy 0 0",
 			  "= commit 2 644 /new  crc32:01ab", "= change *", "= release", NULL});
 	run_script(SETUP{STAGED, .reserve_error = EDQUOT},
 		   SCRIPT{LOGIN, "> SITE COPY file new", "< 552 *", "= open *", "= open *",
-			  "= reserve *", "= discard /new .wharfd-stage", "= release", NULL});
+			  "= reserve *", "= release", "= discard /new .wharfd-stage", "= release",
+			  NULL});
+	run_script(SETUP{.traced = true, .bare = true, .reserve_error = EDQUOT},
+		   SCRIPT{LOGIN, "> SITE COPY file new", "< 552 *", "= open *", "= open *",
+			  "= reserve *", "= release", "= discard /new ", "= release",
+			  "> SITE COPY file half", "< 552 *", "= open *", "= open *", "= reserve *",
+			  "= release", "= release", NULL});
 	run_script(SETUP{STAGED, .commit_error = EIO},
 		   SCRIPT{LOGIN, "> SITE COPY file new", "< 451 *", "= open *", "= open *",
 			  "= reserve *", "= job *", "= commit *", "= release", NULL});
@@ -562,6 +650,7 @@ test_copy(void **state)
 					 "! go",
 					 "< 426 *",
 					 "< 226 *",
+					 "= release",
 					 "= discard /new .wharfd-stage",
 					 "= release",
 					 "> SITE COPY nix new",
@@ -766,7 +855,7 @@ test_quota(void **state)
 							 "< 451 *",
 							 "= open *",
 							 "= reserve 1048576 500 1 0",
-							 "= receive 0 -1 0 0 1 100",
+							 "= receive 0 -1 0 0 1 500",
 							 "= log STOR /new short 0 *",
 							 "= keep *",
 							 NULL});
@@ -815,14 +904,23 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kinds),        cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_ends),         cmocka_unit_test(test_short),
-		cmocka_unit_test(test_commit_fails), cmocka_unit_test(test_in_place),
-		cmocka_unit_test(test_expire),       cmocka_unit_test(test_copy),
-		cmocka_unit_test(test_changes),      cmocka_unit_test(test_parts),
-		cmocka_unit_test(test_reserved),     cmocka_unit_test(test_kept_digest),
-		cmocka_unit_test(test_quota),        cmocka_unit_test(test_settings),
-		cmocka_unit_test(test_abor),         cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_short),
+		cmocka_unit_test(test_commit_fails),
+		cmocka_unit_test(test_in_place),
+		cmocka_unit_test(test_in_place_refused),
+		cmocka_unit_test(test_expire),
+		cmocka_unit_test(test_copy),
+		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_reserved),
+		cmocka_unit_test(test_kept_digest),
+		cmocka_unit_test(test_quota),
+		cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_abor),
+		cmocka_unit_test(test_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -123,6 +123,8 @@ path_of(const struct message *m)
 	switch (m->id) {
 	case MSG_F_OPEN:
 		return m->f_open.path;
+	case MSG_F_PREPARE:
+		return m->f_prepare.path;
 	case MSG_F_COMMIT:
 		return m->f_commit.path;
 	case MSG_F_KEEP:
@@ -157,6 +159,8 @@ trace_question(struct world *w, const struct message *m)
 {
 	if (m->id == MSG_F_OPEN)
 		buf_printf(&w->trace, "open %u %.*s\n", m->f_open.how, SLICE_FMT(m->f_open.path));
+	if (m->id == MSG_F_PREPARE)
+		buf_printf(&w->trace, "prepare %.*s\n", SLICE_FMT(m->f_prepare.path));
 	if (m->id == MSG_F_COMMIT)
 		buf_printf(&w->trace, "commit %u %o %.*s %.*s %.*s\n", m->f_commit.how,
 			   m->f_commit.mode, SLICE_FMT(m->f_commit.path),
@@ -164,8 +168,9 @@ trace_question(struct world *w, const struct message *m)
 	if (m->id == MSG_F_KEEP)
 		buf_printf(&w->trace, "%s %.*s %.*s\n", m->f_keep.discard ? "discard" : "keep",
 			   SLICE_FMT(m->f_keep.path), SLICE_FMT(m->f_keep.stage));
-	/* An end comes with its file, and nothing else with any. */
-	assert_int_equal(m->id == MSG_F_COMMIT || m->id == MSG_F_KEEP, m->fd >= 0);
+	/* What is said of an open file comes with it, and nothing else does. */
+	assert_int_equal(m->id == MSG_F_PREPARE || m->id == MSG_F_COMMIT || m->id == MSG_F_KEEP,
+			 m->fd >= 0);
 }
 
 static void
@@ -288,6 +293,7 @@ w_reserve(struct ftp_session *s, uint64_t bytes, uint64_t least, bool new_file, 
 
 	assert_false(w->reserving);
 	w->reserving = true;
+	w->least = least;
 	buf_printf(&w->trace, "reserve %llu %llu %d %d\n", (unsigned long long)bytes,
 		   (unsigned long long)least, new_file, replaces);
 }
@@ -436,6 +442,7 @@ world_init(struct world *w, const struct setup *setup)
 									      "upa");
 	w->user.sources = w->listener.sources;
 	w->user.durability = (int)setup->durability;
+	w->user.versions = setup->versions;
 	if (setup->publish)
 		w->user.publish = setup->publish;
 	if (setup->rights)

@@ -28,7 +28,9 @@ struct setup {
 	bool tell_digests;
 	bool lost;          /* uploads that a sync has failed for */
 	struct quota quota; /* where a limit is not 0 */
-	int utime_error, open_error, commit_error, reserve_error, quota_error; /* positive errnos */
+	unsigned versions;
+	/* Positive errnos. */
+	int utime_error, open_error, prepare_error, commit_error, reserve_error, quota_error;
 };
 
 struct world {
@@ -52,8 +54,9 @@ struct world {
 	struct job_plan job_plan;
 	unsigned tickets, logouts, descriptors;
 	uint64_t delayed, clock;
-	size_t room;  /* bytes of replies from which on it is full; 0: never */
-	size_t looks; /* how often that was asked */
+	uint64_t least; /* of the last reservation */
+	size_t room;    /* bytes of replies from which on it is full; 0: never */
+	size_t looks;   /* how often that was asked */
 	bool pending, connect, transfer, job, pipe, reserving, asking_quota;
 	bool delay, login, certified, right, known;
 	bool stopped, held, held_all;

@@ -106,12 +106,12 @@ enum open_how {
 	OPEN_READ = 1,
 	OPEN_WRITE = 2,
 	OPEN_CREATE = 4,     /* make it when it is missing, with the mode */
-	OPEN_TRUNCATE = 8,   /* cut it to nothing */
+	OPEN_WHOLE = 8,      /* an upload from its beginning: nothing is gone on with */
 	OPEN_EXCLUSIVE = 16, /* EEXIST when it exists */
 	OPEN_UNIQUE = 32,    /* STOU: the path is a folder; choose a name that is free */
-	OPEN_STAGE = 64, /* an upload: stage it.  With OPEN_TRUNCATE a new one; without, go on with
-			    the user's own staged part, else with the file.  A file that is opened
-			    in place is not cut: who writes does that, in time */
+	OPEN_STAGE = 64, /* an upload: stage it.  With OPEN_WHOLE a new one; without, go on with the
+			    user's own staged part, else with the file.  A file that is opened in
+			    place is not cut: who writes does that, in time */
 	OPEN_DIGEST = 128, /* to read: with the digest that is kept with the file */
 };
 
