@@ -307,13 +307,19 @@ connect_client(int listener)
 	return c;
 }
 
+void
+hear_ended(struct client *c)
+{
+	assert_int_equal(hear(&world.monitor, MSG_M_ENDED).m_ended.session, c->session);
+	free(c);
+}
+
 /* The client hangs up, and the monitor is told. */
 void
 disconnect(struct client *c)
 {
 	close(c->fd);
-	assert_int_equal(hear(&world.monitor, MSG_M_ENDED).m_ended.session, c->session);
-	free(c);
+	hear_ended(c);
 }
 
 void

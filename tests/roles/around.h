@@ -69,6 +69,7 @@ struct client *connect_client(int listener);
 struct client *login(void);
 void admit(struct client *c, const char *user);
 void disconnect(struct client *c);
+void hear_ended(struct client *c); /* the monitor is told; there is no such client any more */
 void say(struct client *c, const char *text);
 int reply_code(struct client *c);
 const char *reply_text(const struct client *c);
