@@ -19,6 +19,7 @@
 #define USERS_MAX      100000
 #define QUESTIONS_MAX  10000
 #define NAME_MAX_BYTES 1024
+#define ERRNO_MAX      4095 /* the kernel has no greater one */
 
 /* What one worker has of a user. */
 struct share {
@@ -268,9 +269,9 @@ wants_exact(const struct quota_user *u, const struct question *w)
 
 /* Whether his files are counted before that question is answered. */
 static bool
-must_scan(const struct quota_user *u, const struct question *w)
+must_scan(const struct quota_user *u, const struct question *w, struct quota_time now)
 {
-	return tally_wants_count(&u->tally, held(u), wants_exact(u, w));
+	return tally_wants_count(&u->tally, held(u), wants_exact(u, w), now.us);
 }
 
 static void
@@ -294,7 +295,7 @@ go_on(struct quotas *q, struct quota_user *u, struct quota_time now)
 			drop_first(u);
 			continue;
 		}
-		if (must_scan(u, w)) {
+		if (must_scan(u, w, now)) {
 			u->scans = 0;
 			send_scan(q, u, now);
 			return;
@@ -330,15 +331,15 @@ enqueue(struct quotas *q, uint64_t peer, const struct message *m, struct quota_t
 
 /*
  * A tree that was made so that it can't be counted, or takes too long, must not keep its user from
- * his uploads for good: what was known goes on to be until it is time to count again.  Where
- * nothing is known, there is an error.
+ * his uploads for good: what was known goes on to be until it is time to try again.  Where nothing
+ * is known, there is an error.
  */
 static void
 take_failure(struct quotas *q, struct quota_user *u, int error, struct quota_time now)
 {
 	LOG(WARNING, "a user's files cannot be counted", LOG_BYTES("user", name_of(u)),
 	    LOG_ERRNO(error));
-	if (tally_fail_count(&u->tally)) {
+	if (tally_fail_count(&u->tally, now.us, q->lost_until)) {
 		u->dirty = true;
 		answer_first(q, u);
 	} else {
@@ -379,7 +380,7 @@ take_scanned(struct quotas *q, uint64_t peer, const struct q_scanned *m, struct 
 		return 0;
 	}
 	if (m->error) {
-		take_failure(q, u, -(int)(m->error & 0xfff), now);
+		take_failure(q, u, m->error <= ERRNO_MAX ? -(int)m->error : -EIO, now);
 		return 0;
 	}
 	take_count(q, u, m, now);

@@ -53,7 +53,7 @@ tally_load(struct tally *t, const struct quota_row *row)
 {
 	t->used = (struct amount){row->bytes, row->files};
 	t->scanned = row->scanned;
-	t->known = row->scanned != 0;
+	t->known = row->scanned > 0;
 	t->stale = t->unsure = row->open;
 }
 
@@ -110,9 +110,13 @@ tally_is_doubtful(const struct tally *t)
 }
 
 bool
-tally_wants_count(const struct tally *t, struct amount held, bool exact)
+tally_wants_count(const struct tally *t, struct amount held, bool exact, uint64_t us)
 {
-	if (!t->known || t->stale)
+	if (!t->known)
+		return true;
+	if (us < t->retry_at)
+		return false;
+	if (t->stale)
 		return true;
 	return !amount_is_something(held) && (t->unsure || (t->over && exact));
 }
@@ -126,6 +130,13 @@ tally_begin_count(struct tally *t, uint64_t us)
 	t->added = (struct amount){0};
 }
 
+/* Whether nobody did anything any more that he did not tell of when the count began. */
+static bool
+is_settled(const struct tally *t, uint64_t lost_until)
+{
+	return t->scan_began >= t->lost_until && t->scan_began >= lost_until;
+}
+
 void
 tally_drop_count(struct tally *t)
 {
@@ -133,21 +144,18 @@ tally_drop_count(struct tally *t)
 }
 
 bool
-tally_fail_count(struct tally *t)
+tally_fail_count(struct tally *t, uint64_t us, uint64_t lost_until)
 {
 	t->scanning = false;
-	if (!t->known)
-		return false;
-	t->unsure = t->missed;
-	t->over = t->stale = false;
-	return true;
+	t->retry_at = t->missed || !is_settled(t, lost_until) ? 0 : us + TALLY_RETRY_US;
+	return t->known;
 }
 
 void
 tally_take_count(struct tally *t, struct amount held, const struct q_scanned *found, int64_t wall,
 		 uint64_t lost_until)
 {
-	const bool settled = t->scan_began >= t->lost_until && t->scan_began >= lost_until;
+	const bool settled = is_settled(t, lost_until);
 
 	t->before = t->known ? amount_add(t->used, t->lost) : (struct amount){0};
 	/* Where they never stop to change, what was added counts twice rather than not at all. */
@@ -159,6 +167,7 @@ tally_take_count(struct tally *t, struct amount held, const struct q_scanned *fo
 	t->over = t->changed || amount_is_something(held);
 	t->stale = t->scanning = false;
 	t->known = true;
+	t->retry_at = 0;
 	t->scanned = wall;
 	t->scanned_until = found->until;
 }
@@ -174,7 +183,7 @@ tally_wants_another(const struct tally *t, bool exact)
 void
 tally_age(struct tally *t, uint64_t rescan, int64_t wall)
 {
-	if (wall - t->scanned >= (int64_t)(rescan * 1000))
+	if (wall < t->scanned || (uint64_t)(wall - t->scanned) / 1000 >= rescan)
 		t->unsure = true;
 }
 
@@ -234,7 +243,8 @@ tally_change(struct tally *t, int64_t bytes, int64_t files, uint64_t since, bool
 void
 tally_release(struct tally *t, struct amount *held, const struct q_change *change)
 {
-	const struct amount told = {(uint64_t)what_grows(change->bytes), 0};
+	const struct amount told = {(uint64_t)what_grows(change->bytes),
+				    (uint64_t)what_grows(change->files)};
 	const struct amount wanted = {change->release_bytes, change->release_files};
 	const struct amount free = lower(wanted, *held);
 
@@ -244,8 +254,8 @@ tally_release(struct tally *t, struct amount *held, const struct q_change *chang
 	held->bytes -= free.bytes;
 	held->files -= free.files;
 	if (change->unsure)
-		t->lost = amount_add(t->lost,
-				     (struct amount){sub(free.bytes, told.bytes), free.files});
+		t->lost = amount_add(t->lost, (struct amount){sub(free.bytes, told.bytes),
+							      sub(free.files, told.files)});
 }
 
 void

@@ -31,6 +31,9 @@
 /* So long somebody may still do what nobody will tell of: an agent for a worker that is gone. */
 #define TALLY_LOST_US 1000000
 
+/* So long it is before files that could not be counted are counted again. */
+#define TALLY_RETRY_US 60000000
+
 struct amount {
 	uint64_t bytes, files;
 };
@@ -47,6 +50,8 @@ struct tally {
 	uint64_t scanned_until; /* the same, or 0 where that was before this process */
 	struct amount lost;     /* reserved by whom nobody can ask any more */
 	uint64_t lost_until;    /* then nobody does anything that he does not tell of */
+
+	uint64_t retry_at; /* the files could not be counted: not again before then */
 
 	bool scanning;
 	uint64_t scan_began;
@@ -77,19 +82,20 @@ bool tally_is_doubtful(const struct tally *t);
 /*
  * Whether the files are to be counted before it is relied on.  exact: a figure that is too high is
  * of no use.  While an upload runs only where nothing is known, or it is stale: nobody can tell how
- * much of that upload would be counted.
+ * much of that upload would be counted.  us: now.
  */
-bool tally_wants_count(const struct tally *t, struct amount held, bool exact);
+bool tally_wants_count(const struct tally *t, struct amount held, bool exact, uint64_t us);
 
 /* Whoever counts the files begins now. */
 void tally_begin_count(struct tally *t, uint64_t us);
 /* Nobody counts any more, and nothing is known of what there is. */
 void tally_drop_count(struct tally *t);
 /*
- * They can't be counted.  Returns whether a tally is known: then it goes on to hold, as if it had
- * been counted, but for what was missed meanwhile.
+ * They can't be counted.  Returns whether a tally is known: then it goes on to hold, as it is, for
+ * TALLY_RETRY_US; but where something was missed meanwhile, or may still be, as tally_take_count()
+ * has it, they are counted again as soon as that is wanted.
  */
-bool tally_fail_count(struct tally *t);
+bool tally_fail_count(struct tally *t, uint64_t us, uint64_t lost_until);
 /*
  * What the count has found, with what may not be in it, is the tally from now on; what was lost is
  * in it.  wall: now.  lost_until: also until then somebody may do what nobody tells of, whoever the
@@ -100,7 +106,8 @@ void tally_take_count(struct tally *t, struct amount held, const struct q_scanne
 /* Whether the count that has just been taken is worth another one.  exact: as above. */
 bool tally_wants_another(const struct tally *t, bool exact);
 
-/* It is unsure where the files were counted `rescan` seconds before now or longer ago. */
+/* It is unsure where the files were counted `rescan` seconds before now or longer ago, or later
+ * than now: who has set the clock back does not know how long ago that was. */
 void tally_age(struct tally *t, uint64_t rescan, int64_t wall);
 /*
  * The files have changed by so much, since then and till now; moved: names have.  Returns whether

@@ -378,12 +378,22 @@ static const struct script {
 	 "open 1\nreserve 1 1 10 of 100\n> 1: scan 1\nask 1 2\ncannot 1 1 5\n> 1: refused 1 EIO\n> "
 	 "1: scan 2\n"
 	 "cannot 1 2 5\n> 1: cannot tell 2 EIO\n"},
-	{"what was known goes on where files cannot be counted any more, until the next time",
+	{"what was known goes on where files cannot be counted any more, for a minute",
 	 "open 1 60\nask 1 1\n> 1: scan 1\nscanned 1 1 10 1\n> 1: told 1 10 1 + 0 0\nafter "
 	 "61000\nopen 2 60\nreserve 2 2 100 files 1 of 1000\n> 2: scan 2\nask 2 3\ncannot 2 2 5\n"
 	 "> 2: reserved 2 100\n> 2: told 3 10 1 + 100 1\n"
 	 "change 2 release 100 1 by 40 1\nask 2 4\n> 2: told 4 50 2 + 0 0\n"
-	 "open 3 60\nask 3 5\n> 3: scan 5\nscanned 3 5 60 3\n> 3: told 5 60 3 + 0 0\n"},
+	 "after 59000\nopen 3 60\nask 3 5\n> 3: told 5 50 2 + 0 0\n"
+	 "after 1000\nask 3 6\n> 3: scan 6\nscanned 3 6 60 3\n> 3: told 6 60 3 + 0 0\n"},
+	{"what was lost holds no longer than till they can be counted again",
+	 "open 1\nopen 2\nask 1 1\n> 1: scan 1\nscanned 1 1 10 1\n> 1: told 1 10 1 + 0 0\n"
+	 "reserve 2 2 300 files 1 of 1000\n> 2: reserved 2 300\nlose 2\nafter 1000\nask 1 3\n"
+	 "> 1: scan 3\ncannot 1 3 5\n> 1: told 3 10 1 + 300 1\nafter 60000\n"
+	 "reserve 1 4 800 least 800 of 1000\n> 1: scan 4\nscanned 1 4 20 2\n> 1: reserved 4 800\n"},
+	{"a count that fails while somebody may still be at work is not the last one",
+	 "open 1\nopen 2\nask 1 1\n> 1: scan 1\nscanned 1 1 10 1\n> 1: told 1 10 1 + 0 0\n"
+	 "lose 2\nask 1 2\n> 1: scan 2\ncannot 1 2 5\n> 1: told 2 10 1 + 0 0\nafter 1000\n"
+	 "ask 1 3\n> 1: scan 3\nscanned 1 3 20 2\n> 1: told 3 20 2 + 0 0\n"},
 	{"an answer that nobody waits for is passed by",
 	 "open 1\nscanned 1 9 100 1\nask 1 1\n> 1: scan 1\nscanned 2 1 7 7\nscanned 1 2 7 "
 	 "7\nscanned 1 1 5 1\n"
@@ -392,7 +402,7 @@ static const struct script {
 	 "open 1\nask 1 1\n> 1: scan 1\nscanned 1 1 10 1\n> 1: told 1 10 1 + 0 0\n"
 	 "reserve 1 2 100 files 1 of 1000\n> 1: reserved 2 100\n"
 	 "reserve 1 3 100 files 1 of 1000\n> 1: reserved 3 100\n"
-	 "change 1 release 100 1 by 40 1 unsure\nask 1 4\n> 1: told 4 50 2 + 160 2\n"
+	 "change 1 release 100 1 by 40 1 unsure\nask 1 4\n> 1: told 4 50 2 + 160 1\n"
 	 "change 1 release 100 1 by 100 1\nafter 1000\nask 1 5\n> 1: scan 5\nscanned 1 5 150 3\n> "
 	 "1: told 5 150 3 + 0 0\nask 1 6\n"
 	 "> 1: told 6 150 3 + 0 0\n"},

@@ -42,6 +42,7 @@ static const struct field {
 	{"until", offsetof(struct tally, scanned_until), 1},
 	{"lost", offsetof(struct tally, lost), 2},
 	{"lost-until", offsetof(struct tally, lost_until), 1},
+	{"retry", offsetof(struct tally, retry_at), 1},
 	{"scanning", offsetof(struct tally, scanning), 0},
 	{"began", offsetof(struct tally, scan_began), 1},
 	{"changed", offsetof(struct tally, changed), 0},
@@ -53,7 +54,7 @@ static const struct field {
 /* Where everything is set: what is to be left alone is seen to be. */
 #define FULL                                                                                 \
 	"used 100 5 before 200 6 known stale unsure over scanned 1000 until 2000 lost 30 2 " \
-	"lost-until 3000 scanning began 1500 changed moved missed added 40 3"
+	"lost-until 3000 retry 4000 scanning began 1500 changed moved missed added 40 3"
 
 static uint64_t
 number(const char *word)
@@ -300,14 +301,25 @@ when_to_count(void **state)
 		{"too high", "known over", {0, 0}, false, true},
 		{"too high, but an upload runs", "known over", {1, 1}, false, false},
 		{"both", "known unsure over", {0, 0}, true, true},
+		{"could not be counted lately",
+		 "known stale unsure over retry 5001",
+		 {0, 0},
+		 false,
+		 false},
+		{"nor is anything known", "stale unsure over retry 5001", {0, 0}, true, true},
+		{"could not be counted, but that was long ago",
+		 "known unsure retry 5000",
+		 {0, 0},
+		 true,
+		 true},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(table); i++) {
 		const struct tally t = tally_of(table[i].tally);
-		assert_that(table[i].name, tally_wants_count(&t, table[i].held, false),
+		assert_that(table[i].name, tally_wants_count(&t, table[i].held, false, 5000),
 			    table[i].rough);
-		assert_that(table[i].name, tally_wants_count(&t, table[i].held, true),
+		assert_that(table[i].name, tally_wants_count(&t, table[i].held, true, 5000),
 			    table[i].exact);
 	}
 }
@@ -344,12 +356,13 @@ counts_that_begin_and_are_dropped(void **state)
 	tally_begin_count(&t, 7000);
 	assert_tally("what it begins with", &t,
 		     "used 100 5 before 200 6 known stale unsure over scanned 1000 until 2000 "
-		     "lost 30 2 lost-until 3000 scanning began 7000");
+		     "lost 30 2 lost-until 3000 retry 4000 scanning began 7000");
 	t = tally_of(FULL);
 	tally_drop_count(&t);
-	assert_tally("nothing comes of it", &t,
-		     "used 100 5 before 200 6 known stale unsure over scanned 1000 until 2000 "
-		     "lost 30 2 lost-until 3000 began 1500 changed moved missed added 40 3");
+	assert_tally(
+		"nothing comes of it", &t,
+		"used 100 5 before 200 6 known stale unsure over scanned 1000 until 2000 "
+		"lost 30 2 lost-until 3000 retry 4000 began 1500 changed moved missed added 40 3");
 }
 
 static void
@@ -357,26 +370,33 @@ counts_that_fail(void **state)
 {
 	static const struct {
 		const char *name, *tally;
+		uint64_t lost_until;
 		bool known;
 		const char *after;
 	} table[] = {
-		{"what was known goes on to hold",
+		{"what was known goes on to hold, and no more than that",
 		 "used 100 5 before 200 6 known stale unsure over scanned 1000 until 2000 lost 30 "
-		 "2 "
-		 "scanning began 1500 changed moved added 40 3",
-		 true,
-		 "used 100 5 before 200 6 known scanned 1000 until 2000 lost 30 2 "
-		 "began 1500 changed moved added 40 3"},
-		{"but for what was missed meanwhile", "known scanning missed", true,
-		 "known unsure missed"},
-		{"what was not known does not come to be", "used 1 1 unsure over scanning", false,
-		 "used 1 1 unsure over"},
+		 "2 scanning began 1500 changed moved added 40 3",
+		 0, true,
+		 "used 100 5 before 200 6 known stale unsure over scanned 1000 until 2000 lost 30 "
+		 "2 retry 60009000 began 1500 changed moved added 40 3"},
+		{"what was missed meanwhile is wanted soon", "known unsure retry 1 scanning missed",
+		 0, true, "known unsure missed"},
+		{"somebody may still have been at work",
+		 "known scanning began 1500 lost-until 1501", 0, true,
+		 "known began 1500 lost-until 1501"},
+		{"of whoever", "known scanning began 1500", 1501, true, "known began 1500"},
+		{"nobody was", "known scanning began 1500 lost-until 1500", 1500, true,
+		 "known began 1500 lost-until 1500 retry 60009000"},
+		{"what was not known does not come to be", "used 1 1 unsure over scanning", 0,
+		 false, "used 1 1 unsure over retry 60009000"},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(table); i++) {
 		struct tally t = tally_of(table[i].tally);
-		assert_that(table[i].name, tally_fail_count(&t), table[i].known);
+		assert_that(table[i].name, tally_fail_count(&t, 9000, table[i].lost_until),
+			    table[i].known);
 		assert_tally(table[i].name, &t, table[i].after);
 	}
 }
@@ -513,7 +533,11 @@ age(void **state)
 		{"of that age", "known scanned 1000", 60, 61000, "known unsure scanned 1000"},
 		{"older", "known scanned 1000", 60, 99000, "known unsure scanned 1000"},
 		{"at each login", "known scanned 1000", 0, 1000, "known unsure scanned 1000"},
-		{"the clock was set back", "known scanned 9000", 1, 1000, "known scanned 9000"},
+		{"the clock was set back", "known scanned 9000", 60, 8999,
+		 "known unsure scanned 9000"},
+		{"just now", "known scanned 9000", 1, 9000, "known scanned 9000"},
+		{"before time began", "known scanned MOST-9", 60, INT64_MAX,
+		 "known unsure scanned MOST-9"},
 		{"unsure before", "known unsure scanned 1", 60, 2, "known unsure scanned 1"},
 		{"and old", "known unsure scanned 1", 60, 60001, "known unsure scanned 1"},
 	};
@@ -588,31 +612,36 @@ changed(void **state)
 static const struct released {
 	const char *name, *tally;
 	struct amount held, release;
-	int64_t told; /* bytes */
+	struct {
+		int64_t bytes, files;
+	} told;
 	bool unsure;
 	struct amount left;
 	const char *after;
 } releases[] = {
-	{"some", "lost 30 2", {100, 3}, {60, 1}, 50, false, {40, 2}, "lost 30 2"},
-	{"all", "lost 30 2", {100, 3}, {100, 3}, 0, false, {0, 0}, "lost 30 2"},
+	{"some", "lost 30 2", {100, 3}, {60, 1}, {50, 0}, false, {40, 2}, "lost 30 2"},
+	{"all", "lost 30 2", {100, 3}, {100, 3}, {0, 0}, false, {0, 0}, "lost 30 2"},
 	{"more bytes: they are of another process",
 	 "lost 30 2",
 	 {100, 3},
 	 {101, 3},
-	 0,
+	 {0, 0},
 	 false,
 	 {0, 0},
 	 "unsure lost 30 2"},
-	{"more files", "lost 30 2", {100, 3}, {99, 4}, 0, false, {1, 0}, "unsure lost 30 2"},
-	{"what was unsure", FULL, {100, 3}, {1, 1}, 0, false, {99, 2}, FULL},
-	{"not told: lost", "lost 30 2", {100, 3}, {60, 1}, 50, true, {40, 2}, "lost 40 3"},
-	{"more was told", "lost 30 2", {100, 3}, {60, 1}, 61, true, {40, 2}, "lost 30 3"},
-	{"less than none", "lost 30 2", {100, 3}, {60, 0}, -50, true, {40, 3}, "lost 90 2"},
+	{"more files", "lost 30 2", {100, 3}, {99, 4}, {0, 0}, false, {1, 0}, "unsure lost 30 2"},
+	{"what was unsure", FULL, {100, 3}, {1, 1}, {0, 0}, false, {99, 2}, FULL},
+	{"not told: lost", "lost 30 2", {100, 3}, {60, 1}, {50, 0}, true, {40, 2}, "lost 40 3"},
+	{"more was told", "lost 30 2", {100, 3}, {60, 1}, {61, 0}, true, {40, 2}, "lost 30 3"},
+	{"files too", "lost 30 2", {100, 3}, {60, 3}, {0, 1}, true, {40, 0}, "lost 90 4"},
+	{"and more of them", "lost 30 2", {100, 3}, {60, 1}, {0, 2}, true, {40, 2}, "lost 90 2"},
+	{"fewer", "lost 30 2", {100, 3}, {0, 1}, {0, -1}, true, {100, 2}, "lost 30 3"},
+	{"less than none", "lost 30 2", {100, 3}, {60, 0}, {-50, 0}, true, {40, 3}, "lost 90 2"},
 	{"not reserved: not lost",
 	 "lost 30 2",
 	 {100, 3},
 	 {500, 9},
-	 0,
+	 {0, 0},
 	 true,
 	 {0, 0},
 	 "unsure lost 130 5"},
@@ -620,11 +649,11 @@ static const struct released {
 	 "lost 30 2",
 	 {MOST, MOST},
 	 {MOST, MOST},
-	 0,
+	 {0, 0},
 	 true,
 	 {0, 0},
 	 "lost MOST MOST"},
-	{"nothing", "lost 30 2", {100, 3}, {0, 0}, 50, true, {100, 3}, "lost 30 2"},
+	{"nothing", "lost 30 2", {100, 3}, {0, 0}, {50, 0}, true, {100, 3}, "lost 30 2"},
 };
 
 static void
@@ -634,8 +663,8 @@ released(void **state)
 	for (const struct released *r = releases; r < releases + N_OF(releases); r++) {
 		const struct q_change change = {.release_bytes = r->release.bytes,
 						.release_files = r->release.files,
-						.bytes = r->told,
-						.files = 1,
+						.bytes = r->told.bytes,
+						.files = r->told.files,
 						.unsure = r->unsure};
 		struct tally t = tally_of(r->tally);
 		struct amount held = r->held;

@@ -138,10 +138,10 @@ test_refused(void **state)
 		text(lines[1], sizeof(lines[1]), "> %s", rows[i].command);
 		text(lines[2], sizeof(lines[2]), "< %s", rows[i].reply);
 		text(lines[3], sizeof(lines[3]), "= %s", kept ? kept : "");
-		run_script(&rows[i].setup, SCRIPT{BINARY, lines[0], "< ??? *", lines[1], lines[2],
-						  asks ? "= open *" : "! no tls",
-						  asks ? "= release" : NULL,
-						  kept && asks ? lines[3] : NULL, NULL});
+		run_script(&rows[i].setup,
+			   SCRIPT{BINARY, lines[0], "< ??? *", lines[1], lines[2],
+				  asks ? "= open *" : "! no tls", asks ? "= release" : NULL,
+				  kept && asks ? lines[3] : NULL, NULL});
 	}
 	for (size_t i = 0; i < sizeof(quotas) / sizeof(quotas[0]); i++) {
 		char lines[3][80];
