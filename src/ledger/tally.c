@@ -183,7 +183,7 @@ tally_wants_another(const struct tally *t, bool exact)
 void
 tally_age(struct tally *t, uint64_t rescan, int64_t wall)
 {
-	if (wall < t->scanned || (uint64_t)(wall - t->scanned) / 1000 >= rescan)
+	if (wall < t->scanned || ((uint64_t)wall - (uint64_t)t->scanned) / 1000 >= rescan)
 		t->unsure = true;
 }
 

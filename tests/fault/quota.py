@@ -372,6 +372,8 @@ def in_place(mode):
         for n in range(8):
             check(f.write("STOR new%d" % n, b"").code in (552, 452), "a file more than are allowed")
             check(f.cmd("SITE COPY b copy%d" % n).code in (552, 452), "a copy more than are allowed")
+        # What is said next finds nothing of them.
+        f.expect("NOOP", 200)
         check(sorted(os.listdir(d.root())) == ["a", "b", "c"], os.listdir(d.root()))
         check(f.write("APPE b", b"x").code in (552, 452), "a byte more than are allowed")
         check(f.cmd("SITE COPY a b").code in (552, 452), "a copy over a file")
