@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 The wharfd authors
 
-"""wharfd beside Debian's vsftpd, ProFTPD, Pure-FTPd and pyftpdlib in one run, in turns A B C D, D C B A, ...: the rows of
+"""wharfd beside Debian's vsftpd, ProFTPD, Pure-FTPd and pyftpdlib in one run, in turns A B C D, B C D A, ...: the rows of
 rows.py, each with its goal.  Prints tables in Markdown and, with --json FILE, writes the figures.
 
 	bench.py [--short] [--rounds N] [--json FILE] [--row ROW,...] [--peer PEER,...]
@@ -174,7 +174,7 @@ def compare(rows, kinds, args, job):
         for turn in range(args.rounds):
             print("round %d of %d" % (turn + 1, args.rounds), file=sys.stderr)
             for row in rows:
-                for kind in kinds if turn % 2 == 0 else kinds[::-1]:
+                for kind in kinds[turn % len(kinds):] + kinds[:turn % len(kinds)]:
                     if row.verb in kind.lacks:
                         continue
                     if row.verb == "idle":
