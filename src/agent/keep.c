@@ -47,7 +47,7 @@ keep_staged(struct agent *agent, const struct f_keep *f, const struct stat *st,
 
 	if (r == 0)
 		r = place_init(&place, agent, f->path);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	bool goes = f->discard || st->st_size == 0;
 	if (!stage_is_named(place.folder, stage, st))
