@@ -151,13 +151,14 @@ hosts_are_known(const struct conf *conf)
 	return !conf->cut;
 }
 
-/* Whether a block that stands over a listener's sets require_tls otherwise. */
+/* Whether a block that stands over a listener's sets require_tls otherwise; one of a group does
+ * that only for who may log in. */
 static bool
-may_differ(const struct conf *conf)
+may_differ(const struct conf *conf, bool logs_in)
 {
-	const struct conf_blocks *over[] = {&conf->clients, &conf->users};
+	const struct conf_blocks *over[] = {&conf->clients, &conf->users, &conf->groups};
 
-	for (size_t i = 0; i < sizeof(over) / sizeof(over[0]); i++)
+	for (size_t i = 0; i < (logs_in ? 3 : 2); i++)
 		for (size_t k = 0; k < over[i]->n; k++)
 			if (conf_block_has(&over[i]->item[k], OPTION_NR_require_tls))
 				return true;
@@ -174,7 +175,8 @@ check_without_tls(const struct conf *conf, size_t nr, struct conf_report *report
 
 	if (conf_settings_for(conf, &anybody, &s) < 0)
 		return;
-	if (s.tls == WORD_tls_off && s.require_tls != WORD_require_tls_off && !may_differ(conf))
+	if (s.tls == WORD_tls_off && s.require_tls != WORD_require_tls_off &&
+	    !may_differ(conf, s.require_tls == WORD_require_tls_data))
 		conf_mistake(report,
 			     conf_block_has(b, OPTION_NR_tls) ? b->set[OPTION_NR_tls]
 			     : conf_block_has(b, OPTION_NR_require_tls)

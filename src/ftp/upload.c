@@ -115,8 +115,8 @@ reserve(struct ftp_session *s)
 {
 	const struct transfer *t = s->transfer;
 	uint64_t wanted = t->allocated > t->size ? t->allocated - t->size : 0;
-	/* What there is of the file already is room for what is written over it. */
-	uint64_t least = wanted || t->plan.offset < t->size ? wanted : 1;
+	/* Who has reserved nothing would not keep others from having the files counted. */
+	uint64_t least = wanted ? wanted : 1;
 
 	s->waits = WAIT_QUOTA;
 	s->world->reserve(s, (wanted > LEAST_RESERVE ? wanted : LEAST_RESERVE) + t->version,

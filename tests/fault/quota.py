@@ -379,7 +379,8 @@ def in_place(mode):
         check(f.cmd("SITE COPY a b").code in (552, 452), "a copy over a file")
         check(slurp(d.path("b")) == b"b" * 1000 and slurp(d.path("a")) == content("a", limit - 2000))
         agrees(d, f)
-        # What is there is room for what is written over it.
+        # With a byte left, what is there is room for what is written over it.
+        f.expect("DELE c", 250)
         f.put("b", b"B" * 1000)
         f.put("a", content("A", limit - 2000))
         check(slurp(d.path("b")) == b"B" * 1000 and slurp(d.path("a")) == content("A", limit - 2000))
