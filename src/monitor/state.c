@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <wharf/base/fd.h>
@@ -21,6 +22,9 @@
 /* As root: the group of run_as has it, beside its owner root, whose files it can't touch. */
 #define STATE_MODE_ROOT 01770
 #define STATE_MODE_USER 0750
+
+#define LOCK_TRIES    3
+#define LOCK_PAUSE_NS 20000000
 
 /* What is wrong with a folder that was there before, or NULL. */
 static const char *
@@ -85,12 +89,20 @@ open_spool(const struct monitor *m, int folder, int *spool)
 	return fchmod(*spool, mode) < 0 ? -errno : 0;
 }
 
-/* One daemon a folder: the lock is held as long as the monitor lives. */
+/* One daemon a folder: the lock is held as long as the monitor lives.  `wharfd -t` has one for a
+ * moment, to see whether it could be had. */
 static int
 lock(int folder, const char **why)
 {
-	if (flock(folder, LOCK_EX | LOCK_NB) == 0)
-		return 0;
+	const struct timespec moment = {.tv_nsec = LOCK_PAUSE_NS};
+
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (flock(folder, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		if (errno != EWOULDBLOCK)
+			break;
+		nanosleep(&moment, NULL);
+	}
 	if (errno == EWOULDBLOCK)
 		*why = "another wharfd uses it";
 	return -errno;
