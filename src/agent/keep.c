@@ -4,6 +4,7 @@
 /* F_KEEP, the end of an upload that is not proved: what is staged is kept for later, or discarded.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "hold.h"
@@ -60,13 +61,25 @@ keep_staged(struct agent *agent, const struct f_keep *f, const struct stat *st,
 	return r;
 }
 
-/* A file that was made in place, and that nobody has written to.  0 or a negative errno. */
+/* Whether that may be one which was made in place, and which nobody has written to: it is open to
+ * write.  0 or a negative errno. */
+static int
+check_made(const struct agent *agent, int fd, const struct stat *st)
+{
+	if (st->st_size > 0)
+		return -ENOTEMPTY;
+	return agent_may(agent, RIGHT(write)) && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR
+		       ? 0
+		       : -EACCES;
+}
+
+/* 0 or a negative errno. */
 static int
 discard_in_place(struct agent *agent, struct slice path, const struct stat *st,
 		 struct change *change)
 {
 	struct place place;
-	int r = st->st_size == 0 ? place_init(&place, agent, path) : -ENOTEMPTY;
+	int r = place_init(&place, agent, path);
 
 	if (r < 0)
 		return r;
@@ -93,7 +106,7 @@ do_keep(struct agent *agent, const struct message *in, struct message *out, stru
 		return r;
 	if (f->stage.n > 0)
 		r = keep_staged(agent, f, &st, &change);
-	else if (f->discard)
+	else if (f->discard && (r = check_made(agent, in->fd, &st)) == 0)
 		r = discard_in_place(agent, f->path, &st, &change);
 	out->r_closed.bytes = change.bytes;
 	out->r_closed.files = change.files;

@@ -177,6 +177,9 @@ falls_back_in_place(void **state)
 	assert_int_equal(part_begin(&p, "/fresh", in_place), 0);
 	assert_int_equal(part_keep(&p, false), 0);
 	counts(0, 0);
+	/* Nor by who has opened it to read. */
+	assert_int_equal(part_begin(&p, "/fresh", OPEN_READ), 0);
+	assert_int_equal(part_keep(&p, true), EACCES);
 	assert_int_equal(part_begin(&p, "/fresh", in_place), 0);
 	assert_int_equal(part_keep(&p, true), 0);
 	counts(0, -1);
