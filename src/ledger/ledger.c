@@ -123,7 +123,7 @@ write_batch(struct ledger *l, bool final)
 	}
 	if (l->journal.fd >= 0)
 		journal_taken(&l->journal);
-	quotas_saved(&l->quotas);
+	quotas_saved(&l->quotas, quota_now());
 	return records;
 }
 

@@ -563,7 +563,7 @@ quotas_save(struct quotas *q,
 }
 
 void
-quotas_saved(struct quotas *q)
+quotas_saved(struct quotas *q, struct quota_time now)
 {
 	struct quota_user *u, *next;
 
@@ -572,7 +572,7 @@ quotas_saved(struct quotas *q)
 			u->saving = u->dirty = false;
 			u->opened = must_open(u);
 		}
-		if (!u->dirty && is_idle(u))
+		if (!u->dirty && is_idle(u) && now.us >= u->tally.retry_at)
 			free_user(q, u);
 	}
 }

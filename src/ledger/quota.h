@@ -70,11 +70,12 @@ void quotas_lose(struct quotas *q, uint64_t peer, struct quota_time now);
 bool quotas_dirty(const struct quotas *q);
 /*
  * Saves the rows that have changed by `save`, in its owner's transaction; then, when that was
- * committed, quotas_saved(), which also forgets users without a session.  0 or the first error.
+ * committed, quotas_saved(), which also forgets users without a session, but for those whose files
+ * could not be counted a moment ago.  0 or the first error.
  */
 int quotas_save(struct quotas *q,
 		int (*save)(void *owner, struct slice user, const struct quota_row *row));
-void quotas_saved(struct quotas *q);
+void quotas_saved(struct quotas *q, struct quota_time now);
 /* The rows were lost: they are all to be saved. */
 void quotas_rewrite(struct quotas *q);
 

@@ -175,7 +175,7 @@ static void
 do_save(void)
 {
 	if (quotas_save(&world.quotas, save) == 0)
-		quotas_saved(&world.quotas);
+		quotas_saved(&world.quotas, now());
 }
 
 /* What needs no peer.  Whether it was one of these. */
@@ -385,6 +385,12 @@ static const struct script {
 	 "change 2 release 100 1 by 40 1\nask 2 4\n> 2: told 4 50 2 + 0 0\n"
 	 "after 59000\nopen 3 60\nask 3 5\n> 3: told 5 50 2 + 0 0\n"
 	 "after 1000\nask 3 6\n> 3: scan 6\nscanned 3 6 60 3\n> 3: told 6 60 3 + 0 0\n"},
+	{"nor are they counted sooner where their user leaves and comes back",
+	 "open 1\nask 1 1\n> 1: scan 1\nscanned 1 1 10 1\n> 1: told 1 10 1 + 0 0\n"
+	 "change 1 unsure\nafter 1000\nask 1 2\n> 1: scan 2\ncannot 1 2 5\n"
+	 "> 1: told 2 10 1 + 0 0\nclose 1\nsave\nrow\n> 10 1 + 0 0 open\n"
+	 "open 1\nask 1 3\n> 1: told 3 10 1 + 0 0\nclose 1\nsave\nafter 60000\nopen 1\n"
+	 "ask 1 4\n> 1: scan 4\nscanned 1 4 20 2\n> 1: told 4 20 2 + 0 0\n"},
 	{"what was lost holds no longer than till they can be counted again",
 	 "open 1\nopen 2\nask 1 1\n> 1: scan 1\nscanned 1 1 10 1\n> 1: told 1 10 1 + 0 0\n"
 	 "reserve 2 2 300 files 1 of 1000\n> 2: reserved 2 300\nlose 2\nafter 1000\nask 1 3\n"
