@@ -127,6 +127,9 @@ change_gone(struct change *change, const struct stat *st)
  */
 int version_keep(const struct agent *agent, int folder, const char *name, bool copied,
 		 struct change *change);
+/* Whether version_keep() would add one, of the file with these facts, which has that name. */
+bool version_is_due(const struct agent *agent, int folder, const char *name, bool copied,
+		    const struct stat *st);
 /* Whether a file with two names is but one, and its newest version: nobody else's. */
 bool version_is_twin(int folder, const char *name, const struct stat *st);
 

@@ -98,6 +98,36 @@ open_new_or_old(const struct agent *agent, const struct f_open *in, bool *create
 	return fd == -ENOENT && (in->how & OPEN_CREATE) && !may_make ? -EACCES : fd;
 }
 
+/*
+ * Where an open file has its versions, by the name that it was opened with.  1, 0 for one behind a
+ * link, which has none there, or a negative errno.
+ */
+static int
+version_place(struct place *p, const struct agent *agent, struct slice path, const struct stat *st)
+{
+	int r = place_init(p, agent, path);
+
+	if (r < 0)
+		return r;
+	if (stage_is_named(p->folder, p->name, st))
+		return 1;
+	place_deinit(p);
+	return 0;
+}
+
+/* Whether a version is kept of the file, as *st has it, before it is written over. */
+static bool
+will_keep_version(const struct agent *agent, struct slice path, const struct stat *st)
+{
+	struct place p;
+
+	if (!agent->settings.versions || version_place(&p, agent, path, st) <= 0)
+		return false;
+	bool will = version_is_due(agent, p.folder, p.name, true, st);
+	place_deinit(&p);
+	return will;
+}
+
 /* What is there before the worker writes.  0 or a negative errno. */
 static int
 begin(struct agent *agent, const struct f_open *in, int fd, bool created, struct r_opened *out)
@@ -111,6 +141,7 @@ begin(struct agent *agent, const struct f_open *in, int fd, bool created, struct
 		r = check_old(agent, in->path, fd, &st);
 	out->created = out->made = created;
 	out->replaces = !created;
+	out->versions = !created && r == 0 && will_keep_version(agent, in->path, &st);
 	out->size = (uint64_t)st.st_size;
 	out->files = created;
 	return r;
@@ -214,13 +245,11 @@ keep_version(const struct agent *agent, struct slice path, const struct stat *st
 	     struct change *change)
 {
 	struct place p;
-	int r = place_init(&p, agent, path);
+	int r = version_place(&p, agent, path, st);
 
-	if (r < 0)
+	if (r <= 0)
 		return r;
-	/* What is behind a link has no versions here. */
-	if (stage_is_named(p.folder, p.name, st))
-		r = version_keep(agent, p.folder, p.name, true, change);
+	r = version_keep(agent, p.folder, p.name, true, change);
 	place_deinit(&p);
 	return r;
 }

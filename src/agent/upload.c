@@ -256,6 +256,8 @@ open_staged(struct agent *agent, const struct f_open *f, struct r_opened *out, s
 	if (r < 0)
 		return r;
 	r = begin(&u);
+	out->versions = r == 0 && u.exists &&
+			version_is_due(agent, u.place.folder, u.place.name, false, &u.st);
 	place_deinit(&u.place);
 	if (r == IN_PLACE) {
 		LOG(INFO, "an upload is written in place", LOG_BYTES("path", f->path),

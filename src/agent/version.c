@@ -325,6 +325,21 @@ version_keep(const struct agent *agent, int folder, const char *name, bool copie
 }
 
 bool
+version_is_due(const struct agent *agent, int folder, const char *name, bool copied,
+	       const struct stat *st)
+{
+	struct versions v;
+
+	if (agent->settings.versions == 0 || !S_ISREG(st->st_mode))
+		return false;
+	if (versions_init(&v, folder, name, false) < 0)
+		return true;
+	bool is = !is_copied(&v, st) && (copied || !is_newest(&v, st));
+	versions_deinit(&v);
+	return is;
+}
+
+bool
 version_is_twin(int folder, const char *name, const struct stat *st)
 {
 	struct versions v;

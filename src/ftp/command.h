@@ -183,8 +183,9 @@ uint64_t quota_left(const struct quota *quota);
 unsigned stage_how(const struct ftp_session *s);
 /* How it is committed; replaces: it may take the place of a file that is there. */
 unsigned commit_how(const struct ftp_session *s, bool replaces);
-/* Bytes that the version takes of a file that was opened to be written over in place: a copy. */
-uint64_t version_room(const struct ftp_session *s, const struct r_opened *opened);
+/* Bytes that the version will take which is kept of what was opened: none where that is staged, and
+ * the version the file itself. */
+uint64_t version_room(const struct r_opened *opened);
 /* Tells the agent that such a file will be written over now; its answer brings the descriptor back
  * to `then`, also where the session is closing by then. */
 void prepare_in_place(struct ftp_session *s, const char *path, int fd,

@@ -114,9 +114,11 @@ target_opened(struct ftp_session *s, struct message *m)
 	} else if (s->closing) {
 		drop(s);
 	} else {
-		uint64_t wanted = task->size + version_room(s, &m->r_opened);
+		const struct r_opened *opened = &m->r_opened;
+		uint64_t wanted = task->size + version_room(opened);
 		s->waits = WAIT_QUOTA;
-		s->world->reserve(s, wanted, wanted, m->r_opened.created, m->r_opened.replaces);
+		s->world->reserve(s, wanted, wanted, opened->created || opened->versions,
+				  opened->replaces);
 	}
 }
 

@@ -20,7 +20,7 @@ struct transfer {
 	unsigned how, mode;            /* F_OPEN, asked when the data connection is there */
 	uint64_t allocated;            /* ALLO */
 	char *stage;                   /* the staging file's name; empty in place */
-	bool created;                  /* the file is new */
+	bool one_more;                 /* there will be a file more: it, or a version */
 	bool replaces;                 /* there is a file that is replaced, or written over */
 	bool made;                     /* what is open was made for this */
 	uint64_t size;                 /* when it was opened */

@@ -39,11 +39,9 @@ commit_how(const struct ftp_session *s, bool replaces)
 }
 
 uint64_t
-version_room(const struct ftp_session *s, const struct r_opened *opened)
+version_room(const struct r_opened *opened)
 {
-	bool copies = opened->stage.n == 0 && opened->replaces && s->settings->versions > 0;
-
-	return copies ? opened->size : 0;
+	return opened->versions && opened->stage.n == 0 ? opened->size : 0;
 }
 
 void
@@ -120,7 +118,7 @@ reserve(struct ftp_session *s)
 
 	s->waits = WAIT_QUOTA;
 	s->world->reserve(s, (wanted > LEAST_RESERVE ? wanted : LEAST_RESERVE) + t->version,
-			  least + t->version, t->created, t->replaces);
+			  least + t->version, t->one_more, t->replaces);
 }
 
 /* Where in the file the bytes go.  No offset may leave a hole (attacks E13).  Returns whether there
@@ -159,10 +157,10 @@ adopt(struct ftp_session *s, struct message *m)
 	t->plan.fd = m->fd;
 	m->fd = -1;
 	t->stage = slice_dup(m->r_opened.stage);
-	t->created = m->r_opened.created;
+	t->one_more = m->r_opened.created || m->r_opened.versions;
 	t->replaces = m->r_opened.replaces;
 	t->made = m->r_opened.made;
-	t->version = version_room(s, &m->r_opened);
+	t->version = version_room(&m->r_opened);
 	t->size = m->r_opened.size;
 	if (t->how & OPEN_UNIQUE) {
 		free(t->path);

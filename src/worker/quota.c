@@ -285,7 +285,7 @@ quota_opened(struct session *s, int64_t bytes, int64_t files, uint64_t since)
 }
 
 void
-quota_reserve(struct session *s, uint64_t bytes, uint64_t least, bool new_file, bool replaces)
+quota_reserve(struct session *s, uint64_t bytes, uint64_t least, bool one_more, bool replaces)
 {
 	const struct account *a = s->quota.account;
 
@@ -294,8 +294,6 @@ quota_reserve(struct session *s, uint64_t bytes, uint64_t least, bool new_file, 
 		return;
 	}
 	bool limited = a->limit_bytes != UINT64_MAX;
-	/* What is replaced is a file more where it is kept as a version, else none. */
-	bool versions = s->ftp.settings->versions > 0;
 	struct message m = {.id = MSG_Q_RESERVE,
 			    .fd = -1,
 			    .q_reserve = {.user = slice_of(a->user),
@@ -303,8 +301,8 @@ quota_reserve(struct session *s, uint64_t bytes, uint64_t least, bool new_file, 
 					  .limit_files = a->limit_files,
 					  .bytes = limited ? bytes + taken(s) : 0,
 					  .least = limited ? least + taken(s) : 0,
-					  .files = new_file || (replaces && versions),
-					  .force = replaces && !versions}};
+					  .files = one_more,
+					  .force = replaces && !one_more}};
 	int r = ask(s, RESERVE, &m, &m.q_reserve.id);
 	if (r < 0) {
 		quota_settle(s, 0, true);

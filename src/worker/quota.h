@@ -33,7 +33,7 @@ void quota_logout(struct session *s);
  * then. */
 void quota_opened(struct session *s, int64_t bytes, int64_t files, uint64_t since);
 /* As ftp_world has them; answered by DUE_RESERVED, DUE_QUOTA_TOLD or by the ledger. */
-void quota_reserve(struct session *s, uint64_t bytes, uint64_t least, bool new_file, bool replaces);
+void quota_reserve(struct session *s, uint64_t bytes, uint64_t least, bool one_more, bool replaces);
 void quota_ask(struct session *s);
 /* The upload that runs wants so much more: answered by pump_granted(). */
 void quota_more(struct session *s, uint64_t bytes);

@@ -133,13 +133,13 @@ world_close(struct ftp_session *ftp, int fd)
 }
 
 static void
-world_reserve(struct ftp_session *ftp, uint64_t bytes, uint64_t least, bool new_file, bool replaces)
+world_reserve(struct ftp_session *ftp, uint64_t bytes, uint64_t least, bool one_more, bool replaces)
 {
 	struct session *s = session_of(ftp);
 
 	/* A refusal is logged as a transfer: not with what the last one had. */
 	s->result = (struct pump_result){.fd = -1};
-	quota_reserve(s, bytes, least, new_file, replaces);
+	quota_reserve(s, bytes, least, one_more, replaces);
 }
 
 static void

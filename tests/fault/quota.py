@@ -387,5 +387,57 @@ def in_place(mode):
         agrees(d, f)
 
 
+@case("U39", "no room is asked for a version that will not be kept", modes=("root",))
+def no_version(mode):
+    limit = 1 << 20
+    with daemon("\tversions = 4\n", bytes=limit, files=20) as d, d.steady(), d.login() as f:
+        # Of what is behind a link.
+        f.put("old", content("old", limit // 3 * 2))
+        os.symlink("old", d.path("link"))
+        check(f.write("STOR link", b"new").code == 226, "the file behind a link")
+        check(slurp(d.path("old")) == b"new" and not os.path.exists(d.path(".wharfd-versions")))
+        agrees(d, f)
+        # Of what has been put aside already, and was not written then.
+        f.put("name", content("name", limit // 5 * 2))
+        os.link(d.path("name"), d.path("other"))
+        sock, r = f.open("APPE name")
+        check(r.code == 150, r)
+        f.raw(b"ABOR\r\n")
+        check((f.reply().code, f.reply().code) == (426, 226))
+        sock.close()
+        check(f.write("STOR name", b"new").code == 226, "the file that has its version")
+        check(slurp(d.path("other")) == b"new" and len(os.listdir(d.path(".wharfd-versions/name"))) == 1)
+        agrees(d, f)
+
+
+def finish(sock, session, data):
+    """The end of an upload, where it has begun."""
+    if sock is None:
+        return
+    try:
+        sock.sendall(data)
+    except OSError:
+        pass
+    sock.close()
+    session.reply()
+
+
+@case("U40", "who writes over a file with nothing left holds off a count of what he will write", modes=("root",))
+def full(mode):
+    limit = 4 << 20
+    with daemon("\tdurability = none\n", bytes=limit) as d, d.steady(), d.login() as f, d.login() as g, d.login() as h:
+        f.put("large", bytes(limit - 10))
+        f.put("small", bytes(10))
+        # Nothing is left.  What is doubted has the files counted, as soon as nobody has reserved anything.
+        large, small = f.open("STOR large", rest=1)[0], g.open("STOR small", rest=1)[0]
+        h.cmd("DELE small")
+        finish(small, g, b"c")
+        time.sleep(1.5)
+        h.write("STOR other", bytes(limit - 20))
+        finish(large, f, bytes(limit - 11))
+        check(usage(d.root())[0] <= limit, "beyond the limit:", usage(d.root()))
+        agrees(d, f)
+
+
 if __name__ == "__main__":
     main()

@@ -35,6 +35,7 @@ part_begin(struct part *p, const char *path, uint32_t how)
 	p->replaces = r->replaces;
 	p->created = r->created;
 	p->made = r->made;
+	p->versions = r->versions;
 	snprintf(p->name, sizeof(p->name), "%.*s", SLICE_FMT(r->stage));
 	return 0;
 }

@@ -13,7 +13,7 @@ struct part {
 	int fd;
 	uint64_t size;
 	int64_t bytes, files;
-	bool replaces, created, made;
+	bool replaces, created, made, versions;
 };
 
 /* F_OPEN; an errno, and what has changed, in p->bytes and p->files, with it too. */

@@ -180,13 +180,14 @@ a_quota_is_kept(void **state)
 }
 
 static void
-tell_in_place(uint32_t id, int64_t bytes, int64_t files)
+tell_in_place(uint32_t id, bool versions, int64_t bytes, int64_t files)
 {
 	tell(&world.agent, (struct message){.id = MSG_R_OPENED,
 					    .fd = reopen(file, O_RDWR),
 					    .r_opened = {.id = id,
 							 .size = (uint64_t)fd_size(file),
 							 .replaces = true,
+							 .versions = versions,
 							 .bytes = bytes,
 							 .files = files}});
 }
@@ -200,18 +201,18 @@ a_version_needs_room(void **state)
 	(void)state;
 	assert_int_equal(ftruncate(file, 1000), 0);
 	int fd = store(c, &m);
-	tell_in_place(m.f_open.id, 0, 0);
-	answer_reserve((1 << 20) + 1000, 1000, 1, 0);
+	tell_in_place(m.f_open.id, true, 0, 0);
+	answer_reserve((1 << 20) + 1000, 1001, 1, 0);
 	assert_int_equal(reply_code(c), 552);
 	close(fd);
 
 	fd = store(c, &m);
-	tell_in_place(m.f_open.id, 0, 0);
-	answer_reserve((1 << 20) + 1000, 1000, 1, 5000);
+	tell_in_place(m.f_open.id, true, 0, 0);
+	answer_reserve((1 << 20) + 1000, 1001, 1, 5000);
 	m = hear(&world.agent, MSG_F_PREPARE);
 	assert_int_equal(fd_size(m.fd), 1000);
 	close(m.fd);
-	tell_in_place(m.f_prepare.id, 1000, 1);
+	tell_in_place(m.f_prepare.id, false, 1000, 1);
 	assert_int_equal(reply_code(c), 150);
 	write_all(fd, "abc", 3);
 	close(fd);
@@ -222,6 +223,13 @@ a_version_needs_room(void **state)
 	answer_closed(m.f_commit.id, 3, 0, 0);
 	assert_int_equal(reply_code(c), 226);
 	hear_move();
+
+	/* And none where none will be kept. */
+	fd = store(c, &m);
+	tell_in_place(m.f_open.id, false, 0, 0);
+	answer_reserve(1 << 20, 1, 0, 0);
+	assert_int_equal(reply_code(c), 552);
+	close(fd);
 }
 
 /* The files are counted by the session's agent; what the worker will tell later is left out. */

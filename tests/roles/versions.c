@@ -105,6 +105,7 @@ keeps_no_version_twice(void **state)
 	assert_int_equal(versions_of("file", paths, 8), 0);
 	for (int i = 0; i < 6; i++) {
 		assert_int_equal(part_begin(&p, "/file", OPEN_WRITE), 0);
+		assert_int_equal(p.versions, i == 0);
 		assert_int_equal(part_prepare(&p), 0);
 		assert_int_equal(p.bytes, i == 0 ? 3 : 0);
 		assert_int_equal(p.files, i == 0);
@@ -126,6 +127,43 @@ keeps_no_version_twice(void **state)
 	assert_int_equal(ask_rename("/new", "/file", 1), 0);
 	unsigned n = versions_of("file", paths, 8);
 	holds(paths[n - 1], "two");
+}
+
+/* It is said before it is done, so that there can be room for it. */
+static void
+says_what_will_be_kept(void **state)
+{
+	const struct {
+		const char *path;
+		uint32_t how;
+		bool versions;
+	} rows[] = {
+		{"/file", OPEN_WRITE, true},
+		{"/file", OPEN_WRITE | OPEN_STAGE | OPEN_WHOLE, true},
+		{"/new", OPEN_WRITE | OPEN_CREATE, false},
+		{"/other", OPEN_WRITE | OPEN_CREATE | OPEN_STAGE | OPEN_WHOLE, false},
+		/* What is behind a link has no versions there. */
+		{"/link", OPEN_WRITE, false},
+		{"/link", OPEN_WRITE | OPEN_STAGE | OPEN_WHOLE, false},
+		/* Two names of one file: it is written in place. */
+		{"/twin", OPEN_WRITE | OPEN_STAGE | OPEN_WHOLE, true},
+	};
+	struct part p;
+
+	(void)state;
+	make_file("file", "one");
+	make_file("twin", "two");
+	assert_int_equal(symlinkat("file", inside, "link"), 0);
+	assert_int_equal(linkat(inside, "twin", inside, "twin2", 0), 0);
+	for (unsigned n = 0; n < 2; n++) {
+		settings.versions = n;
+		restart();
+		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+			assert_int_equal(part_begin(&p, rows[i].path, rows[i].how), 0);
+			assert_int_equal(p.versions, n && rows[i].versions);
+			assert_int_equal(part_keep(&p, true), p.made || p.name[0] ? 0 : ENOTEMPTY);
+		}
+	}
 }
 
 static void
@@ -196,9 +234,8 @@ int
 run_versions(void)
 {
 	const struct CMUnitTest tests[] = {
-		KEEPING_TEST(keeps_versions),
-		KEEPING_TEST(keeps_no_version_twice),
-		KEEPING_TEST(holds_versions_too),
+		KEEPING_TEST(keeps_versions),           KEEPING_TEST(keeps_no_version_twice),
+		KEEPING_TEST(says_what_will_be_kept),   KEEPING_TEST(holds_versions_too),
 		KEEPING_TEST(removes_what_seems_empty),
 	};
 

@@ -95,6 +95,7 @@ open_for_writing(struct world *w, const struct file *f, struct r_opened *r)
 	r->size = goes_on ? f->part : old ? f->size : 0;
 	r->created = !exists && !goes_on;
 	r->replaces = exists;
+	r->versions = exists && w->setup.versions > 0;
 	r->made = stages ? !goes_on : !exists;
 }
 

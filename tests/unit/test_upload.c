@@ -433,7 +433,7 @@ test_in_place_refused(void **state)
 			  "< 150 *",
 			  "< 226 *",
 			  "= open *",
-			  "= reserve 1049576 1001 0 1",
+			  "= reserve 1049576 1001 1 1",
 			  "= prepare /file",
 			  "= receive 1000 -1 0 0 0 1",
 			  "= log *",
@@ -450,7 +450,7 @@ test_in_place_refused(void **state)
 			  "< 250 *",
 			  "= open *",
 			  "= open *",
-			  "= reserve 2000 2000 0 1",
+			  "= reserve 2000 2000 1 1",
 			  "= prepare /file",
 			  "= job *",
 			  "= commit *",
@@ -459,7 +459,7 @@ test_in_place_refused(void **state)
 			  NULL});
 	run_script(SETUP{STAGED, .versions = 3},
 		   SCRIPT{BINARY, "> STOR file", "< 150 *", "< 226 *", "= open *",
-			  "= reserve 1048576 1 0 1", "= receive *", "= commit *", "= log *", NULL});
+			  "= reserve 1048576 1 1 1", "= receive *", "= commit *", "= log *", NULL});
 	/* ABOR, or the end of the session, while the agent prepares. */
 	run_script(SETUP{.traced = true, .bare = true},
 		   SCRIPT{BINARY, "! hold all", "> APPE file", "! connect", "! answer",

@@ -287,7 +287,7 @@ w_transfer(struct ftp_session *s, const struct transfer_plan *plan)
 }
 
 static void
-w_reserve(struct ftp_session *s, uint64_t bytes, uint64_t least, bool new_file, bool replaces)
+w_reserve(struct ftp_session *s, uint64_t bytes, uint64_t least, bool one_more, bool replaces)
 {
 	struct world *w = world_of(s);
 
@@ -295,7 +295,7 @@ w_reserve(struct ftp_session *s, uint64_t bytes, uint64_t least, bool new_file, 
 	w->reserving = true;
 	w->least = least;
 	buf_printf(&w->trace, "reserve %llu %llu %d %d\n", (unsigned long long)bytes,
-		   (unsigned long long)least, new_file, replaces);
+		   (unsigned long long)least, one_more, replaces);
 }
 
 static void

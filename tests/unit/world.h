@@ -44,10 +44,10 @@ struct world {
 	struct buf host;
 	/*
 	 * What was asked of the world for uploads and changes, a line each: "open <flags> <path>",
-	 * "reserve <bytes> <least> <new> <replaces>", "release", "send|receive <offset> <length>
-	 * <cut> <digest> <sync> <reserved>", "commit <how> <mode> <path> <stage> <digest>",
-	 * "keep|discard <path> <stage>", "log <command> <path> <verdict> <whole> <size> <digest>
-	 * <error>", "change <command> <path> <other>", "job <kind> <digest> <sync>".
+	 * "reserve <bytes> <least> <one more> <replaces>", "release", "send|receive <offset>
+	 * <length> <cut> <digest> <sync> <reserved>", "commit <how> <mode> <path> <stage>
+	 * <digest>", "keep|discard <path> <stage>", "log <command> <path> <verdict> <whole> <size>
+	 * <digest> <error>", "change <command> <path> <other>", "job <kind> <digest> <sync>".
 	 */
 	struct buf trace;
 	struct transfer_plan plan;

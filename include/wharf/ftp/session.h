@@ -219,13 +219,13 @@ struct ftp_world {
 	void (*transfer)(struct ftp_session *s, const struct transfer_plan *plan);
 	/*
 	 * Reserves so much of the user's quota for an upload that is about to begin: `bytes` (or
-	 * what is left of it, but `least`), and a file where new_file, which needs no room where
-	 * it is to replace another one.  Answered by ftp_session_reserved(), at once where the
-	 * user has no quota.  The world asks for more by itself while the transfer runs, and
-	 * releases what was not used at its end.  release() releases what is still reserved, if
-	 * anything is: where no transfer came of it, and after a copy.
+	 * what is left of it, but `least`), and a file where there will be one_more; where one is
+	 * replaced and none is more, that needs no room.  Answered by ftp_session_reserved(), at
+	 * once where the user has no quota.  The world asks for more by itself while the transfer
+	 * runs, and releases what was not used at its end.  release() releases what is still
+	 * reserved, if anything is: where no transfer came of it, and after a copy.
 	 */
-	void (*reserve)(struct ftp_session *s, uint64_t bytes, uint64_t least, bool new_file,
+	void (*reserve)(struct ftp_session *s, uint64_t bytes, uint64_t least, bool one_more,
 			bool replaces);
 	void (*release)(struct ftp_session *s);
 	/* What the user has: answered by ftp_session_quota_told(). */
