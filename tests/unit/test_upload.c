@@ -14,11 +14,7 @@
 
 #include <cmocka.h>
 
-#include "script.h"
-
-#define STAGED .traced = true, .bare = true, .durability = WORD_durability_sync
-#define LOGIN  "< 220 *", "> USER demo", "< 331 *", "> PASS secret", "< 230 *"
-#define BINARY LOGIN, "> TYPE I", "< 200 *", "> PASV", "< 227 *"
+#include "uploads.h"
 
 static char *
 text(char *out, size_t n, const char *fmt, ...)
@@ -352,131 +348,6 @@ test_commit_fails(void **state)
 	}
 }
 
-/* Where nothing is staged the end asks what is left to be asked: the disk, the digest. */
-static void
-test_in_place(void **state)
-{
-	(void)state;
-	run_script(SETUP{.traced = true, .bare = true}, SCRIPT{BINARY,
-							       "> STOR file",
-							       "< 150 *",
-							       "< 226 *",
-							       "= open 14 /file",
-							       "= reserve 1048576 1 0 1",
-							       "= prepare /file",
-							       "= receive 0 -1 1 0 0 -1",
-							       "= log STOR /file fin 1 10  0",
-							       "! end 2",
-							       "> PASV",
-							       "< 227 *",
-							       "> STOR new",
-							       "< 150 *",
-							       "< 426 *",
-							       "= open 14 /new",
-							       "= reserve 1048576 1 1 0",
-							       "= receive 0 -1 1 0 0 -1",
-							       "= log STOR /new reset 0 *",
-							       NULL});
-	run_script(SETUP{.traced = true, .bare = true, .tell_digests = true},
-		   SCRIPT{BINARY, "> STOR file", "< 150 *", "< 226 *", "= open *", "= reserve *",
-			  "= prepare *", "= receive *", "= commit 2 644 /file  crc32:01ab",
-			  "= log * fin 1 *", NULL});
-	/* The agent could not stage it. */
-	run_script(SETUP{STAGED, .in_place = true}, SCRIPT{BINARY,
-							   "> STOR file",
-							   "< 150 *",
-							   "< 226 *",
-							   "= open 78 /file",
-							   "= reserve 1048576 1 0 1",
-							   "= prepare /file",
-							   "= receive 0 -1 1 0 1 -1",
-							   "= commit 3 644 /file  ",
-							   "= log * fin 1 *",
-							   "> PASV",
-							   "< 227 *",
-							   "! end 3",
-							   "> APPE file",
-							   "< 150 *",
-							   "< 426 *",
-							   "= open *",
-							   "= reserve 1048576 1 0 1",
-							   "= prepare *",
-							   "= receive 1000 -1 0 *",
-							   "= log * timeout 0 *",
-							   NULL});
-	run_script(SETUP{.traced = true, .bare = true, .durability = WORD_durability_rename},
-		   SCRIPT{BINARY, "> STOR file", "< 150 *", "< 226 *", "= open *", "= reserve *",
-			  "= receive 0 -1 0 0 0 -1", "= commit 2 644 /file .wharfd-stage ",
-			  "= log * fin 1 *", NULL});
-}
-
-#define OPENED "= open *", "= reserve *"
-
-/* In place nothing is touched before there is room for all that is to come of it: for a version,
- * too, which is a copy. */
-static void
-test_in_place_refused(void **state)
-{
-	(void)state;
-	for (int i = 0; i < 2; i++)
-		run_script(SETUP{.traced = true, .bare = true, .reserve_error = EDQUOT},
-			   SCRIPT{BINARY, i ? "> STOR new" : "> APPE file", "< 552 *", "= open *",
-				  "= reserve *", "= log * quota 0 *", "= release",
-				  i ? "= discard /new " : "> NOOP", i ? "> NOOP" : "< 200 *",
-				  i ? "< 200 *" : NULL, NULL});
-	run_script(SETUP{.traced = true,
-			 .bare = true,
-			 .versions = 3,
-			 .quota = {.limit_bytes = 1 << 20}},
-		   SCRIPT{BINARY,
-			  "> APPE file",
-			  "< 150 *",
-			  "< 226 *",
-			  "= open *",
-			  "= reserve 1049576 1001 1 1",
-			  "= prepare /file",
-			  "= receive 1000 -1 0 0 0 1",
-			  "= log *",
-			  "> PASV",
-			  "< 227 *",
-			  "> STOR new",
-			  "< 150 *",
-			  "< 226 *",
-			  "= open *",
-			  "= reserve 1048576 1 1 0",
-			  "= receive 0 -1 1 0 0 1",
-			  "= log *",
-			  "> SITE COPY half file",
-			  "< 250 *",
-			  "= open *",
-			  "= open *",
-			  "= reserve 2000 2000 1 1",
-			  "= prepare /file",
-			  "= job *",
-			  "= commit *",
-			  "= change *",
-			  "= release",
-			  NULL});
-	run_script(SETUP{STAGED, .versions = 3},
-		   SCRIPT{BINARY, "> STOR file", "< 150 *", "< 226 *", "= open *",
-			  "= reserve 1048576 1 1 1", "= receive *", "= commit *", "= log *", NULL});
-	/* ABOR, or the end of the session, while the agent prepares. */
-	run_script(SETUP{.traced = true, .bare = true},
-		   SCRIPT{BINARY, "! hold all", "> APPE file", "! connect", "! answer",
-			  "! reserved", OPENED, "= prepare *", "> ABOR", "! answer", "< 426 *",
-			  "< 226 *", "= release", "! go", NULL});
-	run_script(SETUP{.traced = true, .bare = true},
-		   SCRIPT{BINARY, "! hold all", "> APPE file", "! connect", "! answer",
-			  "! reserved", OPENED, "= prepare *", "! lost", "! answer", "= release",
-			  NULL});
-	/* A version that can't be made. */
-	run_script(SETUP{.traced = true, .bare = true, .prepare_error = ENOSPC},
-		   SCRIPT{BINARY, "> APPE file", "< 452 *", "= open *", "= reserve *",
-			  "= prepare *", "= release", "> SITE COPY half file", "< 452 *",
-			  "= open *", "= open *", "= reserve *", "= prepare *", "= release",
-			  "= release", "> NOOP", "< 200 *", NULL});
-}
-
 /* ABOR at every step; what is said is said once, and nothing is published that was not whole. */
 static void
 test_abor(void **state)
@@ -594,123 +465,6 @@ test_expire(void **state)
 			  "! lost", NULL});
 }
 
-/* A copy is staged and committed as an upload is; the journal has a change. */
-static void
-test_copy(void **state)
-{
-	(void)state;
-	run_script(SETUP{STAGED}, SCRIPT{LOGIN,
-					 "> SITE COPY file new",
-					 "< 250 *",
-					 "= open 1 /file",
-					 "= open 78 /new",
-					 "= reserve 1000 1000 1 0",
-					 "= job copy 0 1",
-					 "= commit 3 644 /new .wharfd-stage crc32:01ab",
-					 "= change SITE COPY /file /new",
-					 "= release",
-					 "> SITE CPFR file",
-					 "< 350 *",
-					 "> SITE CPTO half",
-					 "< 250 *",
-					 "= open *",
-					 "= open 78 /half",
-					 "= reserve 1000 1000 0 1",
-					 "= job *",
-					 "= commit *",
-					 "= change SITE CPTO /file /half",
-					 "= release",
-					 NULL});
-	/* In place the job cuts the target, when it has seen that it is not the source. */
-	run_script(SETUP{.traced = true, .bare = true},
-		   SCRIPT{LOGIN, "> SITE COPY file new", "< 250 *", "= open 1 /file",
-			  "= open 14 /new", "= reserve *", "= job copy 0 0",
-			  "= commit 2 644 /new  crc32:01ab", "= change *", "= release", NULL});
-	run_script(SETUP{STAGED, .reserve_error = EDQUOT},
-		   SCRIPT{LOGIN, "> SITE COPY file new", "< 552 *", "= open *", "= open *",
-			  "= reserve *", "= release", "= discard /new .wharfd-stage", "= release",
-			  NULL});
-	run_script(SETUP{.traced = true, .bare = true, .reserve_error = EDQUOT},
-		   SCRIPT{LOGIN, "> SITE COPY file new", "< 552 *", "= open *", "= open *",
-			  "= reserve *", "= release", "= discard /new ", "= release",
-			  "> SITE COPY file half", "< 552 *", "= open *", "= open *", "= reserve *",
-			  "= release", "= release", NULL});
-	run_script(SETUP{STAGED, .commit_error = EIO},
-		   SCRIPT{LOGIN, "> SITE COPY file new", "< 451 *", "= open *", "= open *",
-			  "= reserve *", "= job *", "= commit *", "= release", NULL});
-	run_script(SETUP{STAGED}, SCRIPT{LOGIN,
-					 "! hold",
-					 "> SITE COPY file new",
-					 "= open *",
-					 "= open *",
-					 "= reserve *",
-					 "= job *",
-					 "> ABOR",
-					 "! go",
-					 "< 426 *",
-					 "< 226 *",
-					 "= release",
-					 "= discard /new .wharfd-stage",
-					 "= release",
-					 "> SITE COPY nix new",
-					 "< 550 *",
-					 "= open *",
-					 "> SITE COPY file .wharfd-x",
-					 "< 553 *",
-					 "> SITE COPY .wharfd-stage new",
-					 "< 550 *",
-					 NULL});
-}
-
-/* Each command that changes something tells the journal, after it has succeeded. */
-static void
-test_changes(void **state)
-{
-	static const struct {
-		const char *command, *change;
-	} rows[] = {
-		{"DELE file", "DELE /file "},
-		{"DELE nix", NULL},
-		{"RMD pub", "RMD /pub "},
-		{"XRMD nix", NULL},
-		{"MKD new", "MKD /new "},
-		{"MKD pub", NULL},
-		{"MFMT 20250102030405 file", "MFMT /file 20250102030405"},
-		{"MFMT 20250102030405 nix", NULL},
-		{"MDTM 20250102030405 file", "MDTM /file 20250102030405"},
-		{"MDTM file", NULL},
-		{"MFF UNIX.mode=0600;modify=20250102030405; file",
-		 "MFF /file UNIX.mode=0600;modify=20250102030405;"},
-		{"MFF UNIX.mode=0600; nix", NULL},
-		{"SITE CHMOD 600 file", "SITE CHMOD /file 600"},
-		{"SITE CHMOD 600 nix", NULL},
-		{"SITE CHGRP staff file", "SITE CHGRP /file staff"},
-		{"SITE UTIME 202501020304 file", "SITE UTIME /file 20250102030400"},
-		{"SITE SYMLINK file new", "SITE SYMLINK /new file"},
-		{"SITE SYMLINK file pub", NULL},
-		{"SITE MKDIR pub/x/y", "SITE MKDIR /pub/x/y "},
-		{"SITE MKDIR pub", NULL},
-		{"SITE RMDIR pub", "SITE RMDIR /pub "},
-		{"SITE RMDIR nix", NULL},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		char command[80], change[80];
-		text(command, sizeof(command), "> %s", rows[i].command);
-		text(change, sizeof(change), "= change %s", rows[i].change ? rows[i].change : "");
-		run_script(SETUP{STAGED},
-			   SCRIPT{LOGIN, command, "< ??? *", rows[i].change ? change : NULL, NULL});
-	}
-	run_script(SETUP{STAGED}, SCRIPT{LOGIN, "> RNFR file", "< 350 *", "> RNTO b", "< 250 *",
-					 "= change RNTO /file /b", "> RNFR nix", "< 550 *", NULL});
-	/* What was set before the fact that could not be. */
-	run_script(SETUP{STAGED, .utime_error = EPERM},
-		   SCRIPT{LOGIN, "> MFF modify=20250102030405;UNIX.mode=0600; file", "< 550 *",
-			  "= change MFF /file UNIX.mode=0600;", "> MFF modify=20250102030405; file",
-			  "< 550 *", NULL});
-}
-
 /* SIZE and MDTM speak of the user's own part, all else of what others see (RFC 3659 §4). */
 static void
 test_parts(void **state)
@@ -811,63 +565,6 @@ test_kept_digest(void **state)
 					 NULL});
 }
 
-/* One truth about the room: ALLO, AVBL, SITE QUOTA and XQUOTA. */
-static void
-test_quota(void **state)
-{
-	const struct quota quota = {.bytes = 300,
-				    .files = 3,
-				    .reserved_bytes = 200,
-				    .reserved_files = 1,
-				    .limit_bytes = 1000,
-				    .limit_files = 10};
-	const struct quota spent = {.bytes = 1200, .reserved_bytes = 5, .limit_bytes = 1000};
-
-	(void)state;
-	run_script(SETUP{STAGED, .quota = quota}, SCRIPT{BINARY,
-							 "> AVBL",
-							 "< 213 500",
-							 "> ALLO 501",
-							 "< 552 *",
-							 "> ALLO 500",
-							 "< 200 *",
-							 "> XQUOTA",
-							 "< 213-File and disk usage",
-							 "<  File count: 3",
-							 "<  File limit: 10",
-							 "<  Disk usage: 300",
-							 "<  Disk limit: 1000",
-							 "< 213 End",
-							 "> SITE QUOTA",
-							 "< 200-Quota",
-							 "<  Bytes used: 300",
-							 "<  Bytes reserved: 200",
-							 "<  Bytes free: 500",
-							 "<  Bytes limit: 1000",
-							 "<  Files used: 3",
-							 "<  Files reserved: 1",
-							 "<  Files free: 6",
-							 "<  Files limit: 10",
-							 "< 200 End",
-							 "> STOR new",
-							 "< 150 *",
-							 "< 451 *",
-							 "= open *",
-							 "= reserve 1048576 500 1 0",
-							 "= receive 0 -1 0 0 1 500",
-							 "= log STOR /new short 0 *",
-							 "= keep *",
-							 NULL});
-	run_script(SETUP{STAGED, .quota = spent},
-		   SCRIPT{LOGIN, "> AVBL", "< 213 0", "> ALLO 1", "< 552 *", "> SITE QUOTA",
-			  "< 200-*", "<  *", "<  *", "<  Bytes free: 0", "<  *", "<  *", "<  *",
-			  "<  Files free: Unlimited", "<  Files limit: Unlimited", "< 200 *",
-			  NULL});
-	run_script(SETUP{STAGED, .quota_error = EIO},
-		   SCRIPT{LOGIN, "> AVBL", "< 451 *", "> ALLO 1", "< 451 *", "> XQUOTA", "< 451 *",
-			  "> SITE QUOTA", "< 451 *", "> NOOP", "< 200 *", NULL});
-}
-
 /* What the world is told to digest, and whether LIST -R is heard. */
 static void
 test_settings(void **state)
@@ -903,23 +600,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kinds),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_ends),
-		cmocka_unit_test(test_short),
-		cmocka_unit_test(test_commit_fails),
-		cmocka_unit_test(test_in_place),
-		cmocka_unit_test(test_in_place_refused),
-		cmocka_unit_test(test_expire),
-		cmocka_unit_test(test_copy),
-		cmocka_unit_test(test_changes),
-		cmocka_unit_test(test_parts),
-		cmocka_unit_test(test_reserved),
-		cmocka_unit_test(test_kept_digest),
-		cmocka_unit_test(test_quota),
-		cmocka_unit_test(test_settings),
-		cmocka_unit_test(test_abor),
-		cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_kinds),        cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_ends),         cmocka_unit_test(test_short),
+		cmocka_unit_test(test_commit_fails), cmocka_unit_test(test_expire),
+		cmocka_unit_test(test_parts),        cmocka_unit_test(test_reserved),
+		cmocka_unit_test(test_kept_digest),  cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_abor),         cmocka_unit_test(test_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
