@@ -256,7 +256,8 @@ open_staged(struct agent *agent, const struct f_open *f, struct r_opened *out, s
 	if (r < 0)
 		return r;
 	r = begin(&u);
-	out->versions = r == 0 && u.exists &&
+	/* A part that was there is a file already, and takes the place of what is kept. */
+	out->versions = r == 0 && u.exists && !u.taken &&
 			version_is_due(agent, u.place.folder, u.place.name, false, &u.st);
 	place_deinit(&u.place);
 	if (r == IN_PLACE) {

@@ -164,6 +164,12 @@ says_what_will_be_kept(void **state)
 			assert_int_equal(part_keep(&p, true), p.made || p.name[0] ? 0 : ENOTEMPTY);
 		}
 	}
+	/* Who goes on with a part of his own has that file already. */
+	assert_int_equal(part_begin_with(&p, "/file", "part"), 0);
+	assert_int_equal(part_keep(&p, false), 0);
+	assert_int_equal(part_begin(&p, "/file", OPEN_WRITE | OPEN_STAGE), 0);
+	assert_true(p.size == 4 && p.replaces && !p.versions);
+	assert_int_equal(part_keep(&p, true), 0);
 }
 
 static void
