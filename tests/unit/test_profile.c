@@ -5,38 +5,17 @@
  * shown. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include <wharf/base/address.h>
-#include <wharf/conf/conf.h>
 #include <wharf/conf/profiles.h>
 #include <wharf/conf/value.h>
 
+#include "conf_file.h"
 #include "folder.h"
-
-static struct conf *
-read_good(const char *text)
-{
-	struct conf_report report = {0};
-	struct conf *conf = NULL;
-	FILE *f = fopen("c", "w");
-
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	fclose(f);
-	int r = conf_read("c", &conf, &report);
-	buf_add_byte(&report.text, '\0');
-	assert_string_equal(report.text.data, "");
-	assert_int_equal(r, 0);
-	conf_report_deinit(&report);
-	unlink("c");
-	return conf;
-}
 
 /* A row that sets what a block can't, or sets it twice, or nothing, would be a mistake of ours. */
 static void
