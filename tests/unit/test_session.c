@@ -2,86 +2,18 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /*
- * Sessions, as conversations with the world of world.h; test_security.c has those about TLS,
- * test_upload.c those about what becomes of uploads.  Every verb of commands.def and site.def must
- * occur.
+ * Sessions, as conversations with the world of world.h.  Every verb of commands.def and site.def
+ * must occur.  test_session_states.c has those about logins, test_security.c those about TLS,
+ * test_upload.c those about what becomes of uploads.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "script.h"
-
-/* What sources say may look like a reply. */
-#define PLAIN .bare = true, .message = "hello\n227 (1,2,3,4,5,6)"
-
-static void
-run(const char *sources, const char *const *script, const char *rights)
-{
-	run_script(SETUP{PLAIN, .sources = sources, .rights = rights}, script);
-}
-
-#define HELLO "< 220 FTP server ready."
-#define LOGIN                                                                                \
-	HELLO, "> USER demo", "< 331 *", "> PASS secret", "< 230-*", "<  hello", "<  227 *", \
-		"< 230 *"
-
-static void
-test_login(void **state)
-{
-	(void)state;
-	run("u",
-	    SCRIPT{LOGIN, "> USER other", "< 503 *", "> PASS x", "< 503 *", "> ACCT x", "< 202 *",
-		   "> REIN", "< 220 *", "> PWD", "< 530 *", "> QUIT", "< 221 *", NULL},
-	    NULL);
-	run("up",
-	    SCRIPT{HELLO, "> PASS x", "< 503 *", "> USER nobody", "< 331 *", "> PASS secret",
-		   "< 530 Login incorrect.", "> USER demo", "< 331 *", "> PASS wrong",
-		   "< 530 Login incorrect.", "> USER -x", "< 331 *", "> PASS secret", "< 421 *",
-		   "> NOOP", NULL},
-	    NULL);
-	run("a",
-	    SCRIPT{HELLO, "> USER Anonymous", "< 331 *", "> PASS a@b", "< 230 *", "> PWD",
-		   "< 257 \"/\" *", NULL},
-	    NULL);
-	run("p", SCRIPT{HELLO, "> USER demo", "< 331 *", "> PASS secret", "< 530 *", NULL}, NULL);
-}
-
-static void
-test_states(void **state)
-{
-	size_t checked = 0;
-
-	(void)state;
-	/* Before the login every verb that needs one is refused alike, and tells nothing (attacks
-	 * C14). */
-#define COMMAND(verb, argument, needs, right, during, handler, feature, help)                      \
-	if (strncmp(#needs, "USER", 4) == 0 || strcmp(#needs, "DATA") == 0) {                      \
-		run("u", SCRIPT{HELLO, "> " #verb " x", "< 530 Log in with USER and PASS.", NULL}, \
-		    NULL);                                                                         \
-		checked++;                                                                         \
-	}
-#include <wharf/ftp/commands.def>
-	assert_true(checked > 40);
-	/* Without its right every verb that has one is refused before it looks at anything. */
-#define COMMAND(verb, argument, needs, right, during, handler, feature, help)                  \
-	if (strcmp(#right, "NONE") != 0)                                                       \
-		run("u",                                                                       \
-		    SCRIPT{LOGIN, "> EPSV", "< 229 *", "> " #verb " x", "< 550 You have no *", \
-			   NULL},                                                              \
-		    "0");
-#include <wharf/ftp/commands.def>
-	/* And every verb that needs a data connection says so. */
-#define COMMAND(verb, argument, needs, right, during, handler, feature, help) \
-	if (strcmp(#needs, "DATA") == 0)                                      \
-		run("u", SCRIPT{LOGIN, "> " #verb " x", "< 425 Use *", NULL}, NULL);
-#include <wharf/ftp/commands.def>
-}
+#include "plain.h"
 
 static const char *const info[] = {LOGIN,
 				   "> SYST",
@@ -557,7 +489,7 @@ test_scripts(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++)
-		run("u", scripts[i], NULL);
+		run_script(SETUP{PLAIN}, scripts[i]);
 }
 
 /* A verb without a line in any script is a verb without a test. */
@@ -589,236 +521,12 @@ test_every_verb(void **state)
 	}
 }
 
-static void
-test_feat(void **state)
-{
-	struct world w;
-
-	(void)state;
-	world_init(&w, SETUP{PLAIN});
-	buf_reset(&w.out);
-	assert_int_equal(ftp_session_input(&w.s, "FEAT\r\n", 6), 0);
-	char *text = slice_dup(buf_slice(&w.out));
-	static const char *const wanted[] = {
-		"211-Features:\r\n",
-		"\r\n HOST\r\n",
-		"\r\n UTF8\r\n",
-		"\r\n CLNT\r\n",
-		"\r\n EPRT\r\n",
-		"\r\n EPSV\r\n",
-		"\r\n MDTM\r\n",
-		"\r\n SIZE\r\n",
-		"\r\n REST STREAM\r\n",
-		"\r\n RANG STREAM\r\n",
-		"\r\n TVFS\r\n",
-		"\r\n MLST "
-		"type*;size*;modify*;perm*;unique*;UNIX.mode*;UNIX.owner*;UNIX.group*;\r\n",
-		"\r\n MLSD\r\n",
-		"\r\n MFMT\r\n",
-		"\r\n MFF modify;UNIX.mode;UNIX.group;\r\n",
-		"\r\n HASH SHA-256*;SHA-512;SHA-1;MD5;CRC32\r\n",
-		"\r\n XCRC\r\n",
-		"\r\n XMD5\r\n",
-		"\r\n XSHA1\r\n",
-		"\r\n XSHA256\r\n",
-		"\r\n XSHA512\r\n",
-		"\r\n AVBL\r\n",
-		"\r\n XQUOTA\r\n",
-		"\r\n SITE QUOTA\r\n",
-		"\r\n SITE COPY\r\n",
-		"\r\n SITE MKDIR\r\n",
-		"\r\n SITE RMDIR\r\n",
-		"\r\n SITE SYMLINK\r\n",
-		"\r\n SITE UTIME\r\n",
-		"\r\n LANG EN*\r\n",
-		"\r\n211 End\r\n",
-	};
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-		if (!strstr(text, wanted[i]))
-			fail_msg("FEAT lacks %s: %s", wanted[i], text);
-	/* Without a certificate nothing is said of TLS. */
-	assert_null(strstr(text, "AUTH"));
-	assert_null(strstr(text, "PBSZ"));
-	assert_null(strstr(text, "PROT"));
-	free(text);
-	world_deinit(&w);
-}
-
-/* All of a session in one segment, byte by byte, and cut anywhere: the same replies (attacks C17).
- */
-static void
-test_segments(void **state)
-{
-	static const char all[] = "USER demo\r\nPASS secret\r\nTYPE I\r\nPASV\r\nRETR "
-				  "file\r\nNOOP\r\nMKD a\rb\r\nPWD\r\nSIZE file\r\n"
-				  "\xff\xf4\xff\xf2"
-				  "NOOP\r\nRNFR file\r\nRNTO b\r\nQUIT\r\nNOOP\r\n";
-	struct buf first = BUF_INIT;
-
-	(void)state;
-	for (size_t cut = 0; cut <= sizeof(all) - 1; cut++) {
-		struct world w;
-		world_init(&w, SETUP{PLAIN});
-		if (cut == 0) {
-			for (size_t i = 0; i < sizeof(all) - 1; i++) {
-				ftp_session_input(&w.s, all + i, 1);
-				world_turn(&w);
-			}
-		} else {
-			ftp_session_input(&w.s, all, cut);
-			world_turn(&w);
-			ftp_session_input(&w.s, all + cut, sizeof(all) - 1 - cut);
-			world_turn(&w);
-		}
-		assert_true(w.hung_up);
-		if (cut == 0)
-			buf_add_slice(&first, buf_slice(&w.out));
-		assert_int_equal(w.out.len, first.len);
-		assert_memory_equal(w.out.data, first.data, first.len);
-		world_deinit(&w);
-	}
-	buf_deinit(&first);
-}
-
-/* Lines that can't be: one reply each, and the next line is understood (attacks C02, C03, C07,
- * C08). */
-static void
-test_bad_lines(void **state)
-{
-	struct world w;
-	char *longest = malloc(20001);
-
-	(void)state;
-	memset(longest, 'X', 20000);
-	longest[20000] = 0;
-	run("u",
-	    SCRIPT{HELLO, "> ", "< 500 *", "> \xe9\xe8\xff x", "< 500 *", "> NOOP", "< 200 *",
-		   NULL},
-	    NULL);
-	run("u", SCRIPT{HELLO, "> USER a\rb", "< 501 *", "> NOOP", "< 200 *", NULL}, NULL);
-	const char *script[] = {HELLO,    "> ",      "< 500 The command line is too long.",
-				"> NOOP", "< 200 *", NULL};
-	char *line = malloc(20010);
-	snprintf(line, 20010, "> %s", longest);
-	script[1] = line;
-	run("u", script, NULL);
-	world_init(&w, SETUP{PLAIN});
-	buf_reset(&w.out);
-	ftp_session_input(&w.s, "USER u\0x\r\nNOOP\r\n", 16);
-	world_expect(&w, "501 *", "it");
-	world_expect(&w, "200 *", "it");
-	world_deinit(&w);
-	free(line);
-	free(longest);
-}
-
-/* A failure is told when its delay is over, and the delay doubles. */
-static void
-test_delay(void **state)
-{
-	struct world w;
-
-	(void)state;
-	world_init(&w, SETUP{PLAIN});
-	ftp_session_input(&w.s, "USER demo\r\nPASS no\r\n", 20);
-	w.clock = 400;
-	w.login = false;
-	ftp_session_judged(&w.s, AUTH_NO, SLICE_NULL);
-	assert_int_equal(w.delayed, 600);
-	world_turn(&w);
-	ftp_session_input(&w.s, "USER demo\r\nPASS no\r\n", 20);
-	w.login = false;
-	ftp_session_judged(&w.s, AUTH_NO, SLICE_NULL);
-	assert_int_equal(w.delayed, 2000);
-	world_turn(&w);
-	world_deinit(&w);
-}
-
-/* The client's FIN after pipelined commands: all are answered first (attacks C22). */
-static void
-test_half_close(void **state)
-{
-	struct world w;
-
-	(void)state;
-	world_init(&w, SETUP{PLAIN});
-	ftp_session_input(&w.s, "USER demo\r\nPASS secret\r\nPWD\r\nPWD\r\n", 34);
-	ftp_session_input_ended(&w.s);
-	assert_false(w.hung_up);
-	world_turn(&w);
-	assert_true(w.hung_up);
-	buf_add_byte(&w.out, 0);
-	assert_non_null(strstr(w.out.data, "257"));
-	world_deinit(&w);
-}
-
-/* Replies that nobody reads: commands wait, and so does the end of input; then all are answered, in
- * order, and none twice. */
-/* Lines that wait for a transfer are not gone through for each byte that comes behind them; but for
- * what they need not wait for they are, when the next transfer runs. */
-static void
-test_long_queue(void **state)
-{
-	enum { LINES = 2000 };
-	struct world w;
-
-	(void)state;
-	world_init(&w, SETUP{PLAIN});
-	world_run(&w, SCRIPT{LOGIN, "> PASV", "< 227 *", "! hold", "> RETR file", "! connect",
-			     "< 150 *", NULL});
-	for (unsigned i = 0; i < LINES; i++)
-		assert_int_equal(ftp_session_input(&w.s, "SYST x\r\n", 8), 0);
-	size_t before = w.looks;
-	for (unsigned i = 0; i < LINES; i++)
-		assert_int_equal(ftp_session_input(&w.s, "N", 1), 0);
-	assert_in_range(w.looks - before, 0, 4 * LINES);
-	/* Nor is one that can be answered behind them overlooked. */
-	world_run(&w, SCRIPT{"+ \r\nSTAT\r\n", "< 211-*", "<  From*", "<  Logged*", "<  Control*",
-			     "<  TYPE*", "<  RETR: 42*", "< 211 End", NULL});
-	world_deinit(&w);
-}
-
-static void
-test_full(void **state)
-{
-	struct buf in = BUF_INIT;
-	unsigned replies = 0, turns = 0;
-	struct world w;
-
-	(void)state;
-	world_init(&w, SETUP{PLAIN});
-	w.room = w.out.len + 500;
-	for (unsigned i = 0; i < 300; i++)
-		buf_add_str(&in, i % 3 ? "NOOP\r\n" : "HELP\r\n");
-	assert_int_equal(ftp_session_input(&w.s, in.data, in.len), 0);
-	ftp_session_input_ended(&w.s);
-	do {
-		assert_true(w.out.len >= w.room || w.hung_up);
-		assert_true(w.out.len < w.room + 4000);
-		for (size_t i = 0; i + 4 <= w.out.len; i++)
-			replies += (i == 0 || w.out.data[i - 1] == '\n') &&
-				   (memcmp(w.out.data + i, "200 ", 4) == 0 ||
-				    memcmp(w.out.data + i, "214 ", 4) == 0);
-		buf_reset(&w.out);
-		turns++;
-	} while (ftp_session_go_on(&w.s));
-	assert_int_equal(replies, 300);
-	assert_true(turns > 10);
-	assert_true(w.hung_up);
-	buf_deinit(&in);
-	world_deinit(&w);
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_login),      cmocka_unit_test(test_states),
-		cmocka_unit_test(test_scripts),    cmocka_unit_test(test_every_verb),
-		cmocka_unit_test(test_feat),       cmocka_unit_test(test_segments),
-		cmocka_unit_test(test_bad_lines),  cmocka_unit_test(test_delay),
-		cmocka_unit_test(test_half_close), cmocka_unit_test(test_full),
-		cmocka_unit_test(test_long_queue),
+		cmocka_unit_test(test_scripts),
+		cmocka_unit_test(test_every_verb),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
