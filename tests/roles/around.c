@@ -491,8 +491,8 @@ take_data(struct opening *o)
 	return fd;
 }
 
-void
-upload(struct client *c, int file, bool active, const char *bytes, size_t n, int code)
+int
+start_upload(struct client *c, int file, bool active)
 {
 	struct opening o = open_data(c, active);
 
@@ -500,6 +500,14 @@ upload(struct client *c, int file, bool active, const char *bytes, size_t n, int
 	int fd = take_data(&o);
 	answer_open(file, O_RDWR);
 	assert_int_equal(reply_code(c), 150);
+	return fd;
+}
+
+void
+upload(struct client *c, int file, bool active, const char *bytes, size_t n, int code)
+{
+	int fd = start_upload(c, file, active);
+
 	for (size_t at = 0; at < n;) {
 		ssize_t done = send(fd, bytes + at, n - at, MSG_NOSIGNAL);
 		if (done < 0)

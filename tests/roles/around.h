@@ -101,6 +101,8 @@ void assert_file_is(int file, const char *want, size_t n);
 /* The agent opens what it is asked for, in place; and commits it. */
 void answer_open(int fd, int flags);
 void answer_commit(void);
+/* STOR f, as far as 150: the data connection; and all of it. */
+int start_upload(struct client *c, int file, bool active);
 void upload(struct client *c, int file, bool active, const char *bytes, size_t n, int code);
 
 #endif
