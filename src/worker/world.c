@@ -17,8 +17,9 @@
 #include "status_pipe.h"
 
 /*
- * So long after an upload's FIN that of its control connection may come, where the client has died:
- * its kernel closes descriptors in no order.  Smaller files do not wait.
+ * So long after an upload's end that of its control connection may come, where the client has died:
+ * its kernel closes descriptors in no order; or where it has given up, and ends TLS as one that is
+ * done.  Smaller files do not wait.
  */
 #define PROOF_MS    5
 #define PROOF_LEAST (1024 * 1024)
@@ -215,15 +216,15 @@ on_transferred(void *owner, const struct pump_result *result, const char *digest
 	s->pump = NULL;
 	s->result = *result;
 	s->digest = *digest ? strdup(digest) : NULL;
-	/* A client that has died ends both connections alike; TLS would have told. */
-	bool fin = uploads && result->end == TRANSFER_COMPLETE && !result->protected;
-	if (fin && control_is_lost(s))
+	/* A client that has died, or gives up, ends both connections alike. */
+	bool proved = uploads && result->end == TRANSFER_COMPLETE;
+	if (proved && control_is_lost(s))
 		s->result.end = TRANSFER_CONTROL_LOST;
 	if (uploads)
 		quota_settle(s, result->grown, result->sure);
 	if (s->port)
 		ports_release(&s->listener->ports, s->port, uv_now(&s->worker->loop) / 1000);
-	if (fin && !s->closing && result->bytes >= PROOF_LEAST) {
+	if (proved && !s->closing && result->bytes >= PROOF_LEAST) {
 		s->proof_until = uv_now(&s->worker->loop) + PROOF_MS;
 		if (!s->inside)
 			control_update(s);

@@ -17,8 +17,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 import wharf  # noqa: E402
 from cases import Skip, case, check, main, until  # noqa: E402
-from ftp import reset  # noqa: E402
-from uploads import GONE, Mounted, Upload, agrees, content, journal_agrees, no_part_is_left, parts  # noqa: E402
+from ftp import notify, reset  # noqa: E402
+from uploads import GONE, Mounted, Upload, agrees, content, history, journal_agrees, no_part_is_left, parts  # noqa: E402
 
 KEEP = 3  # staging_keep, seconds
 BLOCK = 'user "alice" {\n\tquota_bytes = 900M\n\tquota_files = 100000\n\tstaging_keep = %ds\n%s}'
@@ -391,6 +391,35 @@ class Injected:
         self.process.terminate()
         self.process.wait(10)
         self.process.stderr.close()
+
+
+def give_up(u, control_first):
+    """What curl does when its time is over: close_notify and FIN on both, as one that is done."""
+    if control_first:
+        notify(u.f.sock)
+        u.f.sock.close()
+        time.sleep(0.05)
+    u.end()
+    if not control_first:
+        notify(u.f.sock)
+        u.f.sock.close()
+
+
+@case("U05", "who gives up ends TLS as one that is done, and publishes nothing", modes=("root",))
+def given_up(mode):
+    works = [(1000, True), (300000, True), (3000000, True), (3000000, False), (1100000, False)]
+    with daemon() as d:
+        for n, (size, control_first) in enumerate(works):
+            name = "given%d" % n
+            u = Upload(d, name, content(name, size), None, "STOR", True)
+            u.advance("last")
+            give_up(u, control_first)
+            until(lambda: name in [r["path"][1:] for r in history(d)], what="its record")
+            check(not u.published(), name, "was published")
+            u.drop()
+            u.resume(True)
+        ends = [r["verdict"] for r in history(d)]
+        check(ends.count("control-lost") == len(works), ends)
 
 
 @case("U09", "there were enough points", modes=("root",))
