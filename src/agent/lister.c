@@ -140,8 +140,8 @@ add_entry(struct lister *l, const struct entry *e)
 }
 
 /*
- * MLSD tells of a link what it leads to in the jail, and of one that leads nowhere that it is a
- * link.
+ * MLSD tells of a link what it leads to in the jail, but of one that leads to a folder, or nowhere,
+ * that it is a link: a client that removes a tree would go through it, and remove what is behind.
  */
 static void
 follow(const struct lister *l, struct slice name, struct stat *st)
@@ -151,7 +151,7 @@ follow(const struct lister *l, struct slice name, struct stat *st)
 
 	if (join(&path, l, buf_slice(&l->below), name) == 0) {
 		int fd = jail_open(l->agent->root, buf_slice(&path), O_PATH, 0);
-		if (fd >= 0 && fstat(fd, &target) == 0)
+		if (fd >= 0 && fstat(fd, &target) == 0 && !S_ISDIR(target.st_mode))
 			*st = target;
 		fd_close(&fd);
 	}
@@ -202,7 +202,7 @@ add_name(struct lister *l, int at, struct slice name, struct slice shown)
 		follow(l, name, &st);
 	struct entry e = entry_in_folder(l, shown, &st);
 	e.perm &= ~perm_of_held(l, &st, is_link);
-	if (S_ISLNK(st.st_mode) && l->form == LIST_LONG)
+	if (S_ISLNK(st.st_mode) && l->form != LIST_NAMES)
 		add_link(l, at, name, &e);
 	else
 		add_entry(l, &e);

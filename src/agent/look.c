@@ -181,6 +181,9 @@ do_stat(struct agent *agent, const struct message *in, struct message *out, stru
 	o->ino = st.st_ino;
 	o->perm = look_perm(agent, &st, in_folder ? &parent : NULL) &
 		  ~perm_of_held(agent, in->f_stat.path, &st);
+	/* RMD removes no link, nor what is behind it. */
+	if (S_ISDIR(st.st_mode) && is_link(agent, in->f_stat.path))
+		o->perm &= ~(unsigned)PERM_DELETE;
 	look_owners(agent, st.st_uid, st.st_gid, &o->owner, &o->group);
 	return 0;
 }

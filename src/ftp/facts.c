@@ -9,6 +9,25 @@
 #include <wharf/ftp/facts.h>
 #include <wharf/ftp/when.h>
 
+/* Whether a link's target can stand in a fact. */
+static bool
+is_sayable(struct slice target)
+{
+	for (size_t i = 0; i < target.n; i++)
+		if ((unsigned char)target.p[i] < ' ' || target.p[i] == ';')
+			return false;
+	return target.n > 0;
+}
+
+/* RFC 3659 §7.5.1 leaves OS-specific types to the system: clients know this one as a link's. */
+static char *
+put_link(char *p, struct slice target)
+{
+	if (!is_sayable(target))
+		return put_slice(p, SLICE("OS.unix=symlink"));
+	return put_slice(put_slice(p, SLICE("OS.unix=slink:")), target);
+}
+
 static char *
 put_type(char *p, const struct entry *e)
 {
@@ -17,11 +36,10 @@ put_type(char *p, const struct entry *e)
 		[ENTRY_DIR] = {"dir", 3},
 		[ENTRY_CDIR] = {"cdir", 4},
 		[ENTRY_PDIR] = {"pdir", 4},
-		[ENTRY_SYMLINK] = {"OS.unix=symlink", 15},
 		[ENTRY_SPECIAL] = {"OS.unix=special", 15},
 	};
 
-	return put_slice(p, names[e->type]);
+	return e->type == ENTRY_SYMLINK ? put_link(p, e->target) : put_slice(p, names[e->type]);
 }
 
 static char *

@@ -58,6 +58,12 @@ test_format(void **state)
 	e.type = ENTRY_SYMLINK;
 	e.perm = ~0u;
 	expect(&e, FACT_TYPE | FACT_SIZE | FACT_PERM, "type=OS.unix=symlink;perm=df; d");
+	e.target = SLICE("../a b");
+	expect(&e, FACT_TYPE | FACT_PERM, "type=OS.unix=slink:../a b;perm=df; d");
+	e.target = SLICE("a;b");
+	expect(&e, FACT_TYPE, "type=OS.unix=symlink; d");
+	e.target = SLICE("a\r\nb");
+	expect(&e, FACT_TYPE, "type=OS.unix=symlink; d");
 	e.type = ENTRY_SPECIAL;
 	e.dev = UINT64_MAX;
 	e.ino = 0;
