@@ -66,7 +66,16 @@ add_hash_feature(struct buf *b, const struct ftp_session *s)
 	buf_add_str(b, "\r\n");
 }
 
-/* RFC 2389 §3.  The same before and after AUTH and the login: clients ask early. */
+/* Who is logged in is told of nothing that he has no right to: clients go by it, and would say that
+ * the upload failed whose time they could not set. */
+static bool
+may_use(const struct ftp_session *s, unsigned right)
+{
+	return !ftp_session_is_logged_in(s) || (s->settings->rights & right) == right;
+}
+
+/* RFC 2389 §3.  The same before and after AUTH, and all of it before the login: clients ask early.
+ */
 void
 do_feat(struct ftp_session *s, struct slice arg)
 {
@@ -77,6 +86,8 @@ do_feat(struct ftp_session *s, struct slice arg)
 	buf_add_str(&b, "211-Features:\r\n");
 	const struct command *c = commands(&n);
 	for (size_t i = 0; i < n; i++) {
+		if (!may_use(s, c[i].right))
+			continue;
 		if (c[i].run == do_hash) {
 			add_hash_feature(&b, s);
 		} else if (c[i].run == do_mlst) {
@@ -89,7 +100,8 @@ do_feat(struct ftp_session *s, struct slice arg)
 	}
 	const struct command *site = site_commands(&n);
 	for (size_t i = 0; i < n; i++)
-		add_feature(&b, site[i].feature);
+		if (may_use(s, site[i].right))
+			add_feature(&b, site[i].feature);
 	add_feature(&b, "TVFS");
 	buf_add_str(&b, "211 End\r\n");
 	reply_raw(s, 211, &b);

@@ -147,7 +147,9 @@ site_umask(struct ftp_session *s, struct slice arg)
 		reply(s, 200, "The umask is %03o.", s->umask);
 	} else if (number_parse_mode(arg, &mask) != 0 || mask > 0777) {
 		reply(s, 501, "An octal number up to 777 is wanted.");
-	} else {
+	} else if ((mask & s->settings->umask) == s->settings->umask ||
+		   require_right(s, RIGHT(chmod))) {
+		/* Who may change no modes makes no files with more than he is given. */
 		s->umask = mask;
 		reply(s, 200, "The umask is %03o.", mask);
 	}

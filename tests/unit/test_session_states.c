@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,11 +64,63 @@ test_states(void **state)
 			   NULL},                                                              \
 		    "0");
 #include <wharf/ftp/commands.def>
+	/* Who may change no modes can't make files with more than he is given, either. */
+	run("u", SCRIPT{LOGIN, "> SITE UMASK 000", "< 550 *", "> SITE UMASK 077", "< 200 *", NULL},
+	    "2");
 	/* And every verb that needs a data connection says so. */
 #define COMMAND(verb, argument, needs, right, during, handler, feature, help) \
 	if (strcmp(#needs, "DATA") == 0)                                      \
 		run("u", SCRIPT{LOGIN, "> " #verb " x", "< 425 Use *", NULL}, NULL);
 #include <wharf/ftp/commands.def>
+}
+
+/* The reply to FEAT; the caller frees it. */
+static char *
+ask_feat(struct world *w)
+{
+	buf_reset(&w->out);
+	assert_int_equal(ftp_session_input(&w->s, "FEAT\r\n", 6), 0);
+	char *text = slice_dup(buf_slice(&w->out));
+	buf_reset(&w->out);
+	return text;
+}
+
+/* Who is logged in is told of what he has a right to. */
+static void
+test_feat_by_rights(void **state)
+{
+	static const struct {
+		unsigned rights;
+		const char *lines[8], *missing[8];
+	} rows[] = {
+		{RIGHT(read) | RIGHT(list),
+		 {"SIZE", "MDTM", "MLSD", "HASH SHA-256", "SITE COPY"},
+		 {"MFMT", "MFF ", "SITE MKDIR", "SITE RMDIR"}},
+		{RIGHT(write) | RIGHT(mkdir) | RIGHT(list),
+		 {"REST STREAM", "SIZE", "MLST ", "MLSD", "SITE MKDIR"},
+		 {"MFMT", "MFF ", "HASH", "XCRC", "SITE COPY", "SITE RMDIR"}},
+		{RIGHT(chmod), {"MFMT", "MFF ", "SIZE"}, {"MLSD"}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct world w;
+		char line[32];
+		world_init(&w, SETUP{PLAIN});
+		w.user.rights = rows[i].rights;
+		world_run(&w, SCRIPT{LOGIN, NULL});
+		char *text = ask_feat(&w);
+		for (size_t k = 0; k < 8 && rows[i].lines[k]; k++) {
+			snprintf(line, sizeof(line), "\r\n %s", rows[i].lines[k]);
+			assert_non_null(strstr(text, line));
+		}
+		for (size_t k = 0; k < 8 && rows[i].missing[k]; k++) {
+			snprintf(line, sizeof(line), "\r\n %s", rows[i].missing[k]);
+			assert_null(strstr(text, line));
+		}
+		free(text);
+		world_deinit(&w);
+	}
 }
 
 static void
@@ -77,9 +130,7 @@ test_feat(void **state)
 
 	(void)state;
 	world_init(&w, SETUP{PLAIN});
-	buf_reset(&w.out);
-	assert_int_equal(ftp_session_input(&w.s, "FEAT\r\n", 6), 0);
-	char *text = slice_dup(buf_slice(&w.out));
+	char *text = ask_feat(&w);
 	static const char *const wanted[] = {
 		"211-Features:\r\n",
 		"\r\n HOST\r\n",
@@ -151,9 +202,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_login),
-		cmocka_unit_test(test_states),
-		cmocka_unit_test(test_feat),
+		cmocka_unit_test(test_login), cmocka_unit_test(test_states),
+		cmocka_unit_test(test_feat),  cmocka_unit_test(test_feat_by_rights),
 		cmocka_unit_test(test_delay),
 	};
 
