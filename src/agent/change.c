@@ -540,6 +540,23 @@ add_target(struct buf *out, struct slice target, int depth)
 	return buf_error(out);
 }
 
+/* A client that mirrors a tree makes its links each time: one that is there as it is to be is
+ * well.  0 or a negative errno. */
+static int
+make_link(const struct buf *target, int folder, const char *name)
+{
+	char there[PATH_MAX];
+
+	if (symlinkat(target->data, folder, name) == 0)
+		return 0;
+	const int error = errno;
+	if (error != EEXIST)
+		return -error;
+	ssize_t n = readlinkat(folder, name, there, sizeof(there));
+	const struct slice found = {there, n < 0 ? 0 : (size_t)n};
+	return slice_equal(found, slice_of(target->data)) ? 0 : -EEXIST;
+}
+
 int
 do_symlink(struct agent *agent, const struct message *in, struct message *out, struct buf *scratch)
 {
@@ -556,7 +573,7 @@ do_symlink(struct agent *agent, const struct message *in, struct message *out, s
 		int hold = hold_take(agent);
 		r = retain_check_new(agent, p.folder, p.name, true);
 		if (r == 0)
-			r = symlinkat(scratch->data, p.folder, p.name) < 0 ? -errno : 0;
+			r = make_link(scratch, p.folder, p.name);
 		hold_release(agent, &hold);
 	}
 	place_deinit(&p);

@@ -78,5 +78,20 @@ def brings(mode):
         check(slurp(local + "/web/page") == PAGE)
 
 
+@case("L04", "lftp mirror -R of a tree with links, again and again")
+def again(mode):
+    with wharf.Daemon(mode) as d, tempfile.TemporaryDirectory(prefix="wharf-links-") as local:
+        os.makedirs(local + "/releases/1")
+        with open(local + "/releases/1/index.html", "wb") as f:
+            f.write(PAGE)
+        os.symlink("releases/1", local + "/current")
+        os.symlink("releases/1/index.html", local + "/page")
+        for _ in range(3):
+            done = lftp(d, "mirror -R %s /web" % local)
+            check(done.returncode == 0, done)
+        check(left(d) == ["current", "page", "releases"], left(d))
+        check(os.readlink(d.path("web/page")) == "releases/1/index.html")
+
+
 if __name__ == "__main__":
     main()

@@ -344,6 +344,9 @@ makes_links_that_stay_inside(void **state)
 		{"/folder/../../secret", "/folder/x", NULL, EPERM},
 		{"", "/x", NULL, EINVAL},
 		{"file", "/folder", NULL, EEXIST},
+		/* One that is there already, and another one. */
+		{"/file", "/folder/c", "../file", 0},
+		{"/folder/sub", "/folder/c", NULL, EEXIST},
 	};
 
 	(void)state;
