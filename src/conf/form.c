@@ -2,6 +2,7 @@
 /* Copyright (c) 2026 The wharfd authors */
 
 /* The grammar of wharfd.conf a second time, in words for its mistakes; see form.h. */
+#include <ctype.h>
 #include <string.h>
 
 #include <wharf/conf/options.h>
@@ -16,6 +17,7 @@ struct token {
 	enum token_kind kind;
 	char mark;
 	struct slice text; /* a word's, without its quotes */
+	size_t from;
 	int line;
 };
 
@@ -81,7 +83,7 @@ static void
 next(struct form *f)
 {
 	skip_blanks(f);
-	f->now = (struct token){.kind = END, .line = f->line};
+	f->now = (struct token){.kind = END, .from = f->at, .line = f->line};
 	if (f->at == f->text.n)
 		return;
 	char c = f->text.p[f->at];
@@ -351,4 +353,41 @@ conf_form_explain(struct slice text, int *line, struct buf *why)
 		return false;
 	*line = f.wrong_line;
 	return true;
+}
+
+/* Whether it may be the name of an option. */
+static bool
+is_plain_name(const struct token *t)
+{
+	for (size_t i = 0; i < t->text.n; i++)
+		if (!isalnum((unsigned char)t->text.p[i]) && t->text.p[i] != '_')
+			return false;
+	return t->kind == WORD && t->text.n;
+}
+
+/* Whether a text that stands behind it is a value, or a part of one. */
+static bool
+wants_value(const struct token *t)
+{
+	return t->kind == MARK && strchr("=+,(", t->mark);
+}
+
+void
+conf_form_mark_additions(struct slice text, struct buf *out)
+{
+	struct form f = {.text = text, .line = 1};
+	struct token before = {.kind = END};
+	size_t copied = 0;
+
+	for (next(&f); f.now.kind != END;) {
+		struct token name = f.now;
+		next(&f);
+		if (is_mark(&f, '+') && is_plain_name(&name) && !wants_value(&before)) {
+			buf_add(out, text.p + copied, name.from - copied);
+			buf_printf(out, "\"" FORM_ADDITION "\"(%.*s) ", SLICE_FMT(name.text));
+			copied = name.from;
+		}
+		before = name;
+	}
+	buf_add(out, text.p + copied, text.n - copied);
 }

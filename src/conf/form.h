@@ -19,4 +19,11 @@
  */
 bool conf_form_explain(struct slice text, int *line, struct buf *why);
 
+/*
+ * Copies such a text with a call of FORM_ADDITION before each statement that has a "+=", on the
+ * same line: libconfuse tells nobody whether a value was set or added.  Errors show in buf_error().
+ */
+#define FORM_ADDITION "+"
+void conf_form_mark_additions(struct slice text, struct buf *out);
+
 #endif

@@ -109,10 +109,11 @@ static struct raw_statement *
 last_statement(struct raw_block *block, const char *name)
 {
 	struct raw *raw = reading->raw;
+	const size_t nr = (size_t)(block - raw->block);
 
-	for (size_t i = raw->n_statements; i-- > 0;)
-		if (raw->statement[i].block == (size_t)(block - raw->block) &&
-		    strcmp(raw->statement[i].name, name) == 0)
+	/* What stands in a block that was opened before this one is older than all of this one. */
+	for (size_t i = raw->n_statements; i-- > 0 && raw->statement[i].block >= nr;)
+		if (raw->statement[i].block == nr && strcmp(raw->statement[i].name, name) == 0)
 			return &raw->statement[i];
 	return NULL;
 }
@@ -124,18 +125,52 @@ out_of_memory(void)
 	return -1;
 }
 
+static cfg_opt_t *
+find_opt(const cfg_t *section, const char *name)
+{
+	for (cfg_opt_t *opt = section->opts; opt->name; opt++)
+		if (strcmp(opt->name, name) == 0)
+			return opt;
+	return NULL;
+}
+
+/* An empty list calls nobody. */
+static bool
+is_empty_list(const cfg_opt_t *opt)
+{
+	return opt->type == CFGT_STR && opt->flags & CFGF_MODIFIED && opt->nvalues == 0;
+}
+
+/* libconfuse: what form.h has put before `name +=`. */
+static int
+on_addition(cfg_t *section, cfg_opt_t *opt, int argc, const char **argv)
+{
+	struct raw_block *block = open_block(section);
+	const cfg_opt_t *to = argc == 1 ? find_opt(section, argv[0]) : NULL;
+
+	(void)opt;
+	if (!block)
+		return out_of_memory();
+	if (!to || is_empty_list(to) || last_statement(block, to->name))
+		return 0;
+	struct raw_statement *s = add_statement(block, to->name, section->line);
+	if (!s)
+		return out_of_memory();
+	s->adds = true;
+	return 0;
+}
+
 /* libconfuse: one text of an option. */
 static int
 on_value(cfg_t *section, cfg_opt_t *opt, const char *value, void *result)
 {
 	struct raw_block *block = open_block(section);
-	struct raw_statement *s = NULL;
+	struct raw_statement *s = block ? last_statement(block, opt->name) : NULL;
 
 	if (!block)
 		return out_of_memory();
-	if (opt->nvalues > 1)
-		s = last_statement(block, opt->name);
-	if (!s)
+	/* The first value behind = begins a statement, and so did what stands before a +=. */
+	if (!s || (opt->nvalues == 1 && !(s->adds && s->n == 0)))
 		s = add_statement(block, opt->name, section->line);
 	if (!s || conf_grow(&s->item, s->n, sizeof(*s->item)) < 0)
 		return out_of_memory();
@@ -147,7 +182,7 @@ on_value(cfg_t *section, cfg_opt_t *opt, const char *value, void *result)
 	return 0;
 }
 
-/* An empty list calls nobody; it shows as an option that was set and has no value. */
+/* An empty list shows as an option that was set and has no value. */
 static int
 add_empty_lists(cfg_t *section)
 {
@@ -156,9 +191,11 @@ add_empty_lists(cfg_t *section)
 	if (!block)
 		return out_of_memory();
 	for (cfg_opt_t *opt = section->opts; opt->name; opt++)
-		if (opt->type == CFGT_STR && opt->flags & CFGF_MODIFIED && opt->nvalues == 0 &&
-		    !add_statement(block, opt->name, 0))
-			return out_of_memory();
+		if (is_empty_list(opt)) {
+			const struct raw_statement *s = last_statement(block, opt->name);
+			if (!(s && s->adds && s->n == 0) && !add_statement(block, opt->name, 0))
+				return out_of_memory();
+		}
 	return 0;
 }
 
@@ -351,7 +388,7 @@ block(const char *name, cfg_opt_t *inside, cfg_flag_t title)
 static cfg_opt_t *
 make_opts(cfg_opt_t *inside, bool top)
 {
-	size_t n = 0, max = OPTION_COUNT + N_LISTENER_OPTIONS + N_BLOCKS + reading->n_learned + 2;
+	size_t n = 0, max = OPTION_COUNT + N_LISTENER_OPTIONS + N_BLOCKS + reading->n_learned + 3;
 	cfg_opt_t *opts = calloc(max, sizeof(*opts));
 
 	if (!opts)
@@ -369,6 +406,7 @@ make_opts(cfg_opt_t *inside, bool top)
 		else if (inside)
 			opts[n++] = block(l->name, inside, l->form == FORM_TITLED ? CFGF_TITLE : 0);
 	}
+	opts[n++] = (cfg_opt_t)CFG_FUNC(FORM_ADDITION, on_addition);
 	if (top)
 		opts[n++] = (cfg_opt_t)CFG_FUNC("include", on_include);
 	opts[n] = (cfg_opt_t)CFG_END();
@@ -400,7 +438,7 @@ remember_file(const char *path)
 }
 
 static int
-parse(struct buf *text)
+parse(const struct buf *text)
 {
 	struct reader *r = reading;
 	cfg_t *cfg;
@@ -428,12 +466,16 @@ static int
 check_and_parse(struct buf *text)
 {
 	int check = conf_text_check(text, reading->file, reading->report);
+	struct buf marked = BUF_INIT;
 	int r = 0;
 
 	reading->open = check == TEXT_OPEN;
 	reading->text = buf_slice(text);
-	if (check != TEXT_UNFIT && text->len)
-		r = parse(text);
+	if (check != TEXT_UNFIT && text->len) {
+		conf_form_mark_additions(reading->text, &marked);
+		r = buf_error(&marked) < 0 ? out_of_memory() : parse(&marked);
+	}
+	buf_deinit(&marked);
 	return check ? -1 : r;
 }
 

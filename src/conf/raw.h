@@ -32,6 +32,7 @@ struct raw_statement {
 	char *name;
 	char **item;
 	size_t n;
+	bool adds; /* by +=, and no statement of that name stands before it in the block */
 	struct conf_place place;
 };
 

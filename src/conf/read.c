@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include <wharf/base/address.h>
+#include <wharf/conf/profiles.h>
 #include <wharf/conf/suggest.h>
 #include <wharf/conf/value.h>
 
@@ -289,19 +290,68 @@ first_time(struct builder *b, const struct raw_statement *s, struct conf_place *
 	return true;
 }
 
+/* The profile that the block of a statement sets, before it or behind; -1 for one that is none. */
+static int
+profile_beside(struct builder *b, const struct raw_statement *s)
+{
+	const struct option_row *row = &option_rows[OPTION_NR_profile];
+	const struct conf_block *block = block_of(b, &b->slot[s->block]);
+
+	for (size_t i = 0; i < b->raw->n_statements; i++) {
+		const struct raw_statement *t = &b->raw->statement[i];
+		if (strcmp(t->name, row->name) != 0 || block_of(b, &b->slot[t->block]) != block)
+			continue;
+		struct slice word = slice_of(t->n == 1 ? t->item[0] : NULL);
+		struct buf why = BUF_INIT;
+		int profile;
+		int r = value_parse(row, &word, 1, &profile, &why);
+		buf_deinit(&why);
+		return r == 0 ? profile : -1;
+	}
+	return WORD_profile_none;
+}
+
+/*
+ * What += adds to where the block itself has not set the option: what its profile sets.  Complains,
+ * and is NULL, where there is nothing.
+ */
+static const char *
+added_to(struct builder *b, const struct raw_statement *s, const struct option_row *row)
+{
+	int profile = profile_beside(b, s);
+	size_t n;
+	const struct profile_row *rows = profile_rows(&n);
+
+	for (size_t i = 0; i < n; i++)
+		if ((int)rows[i].profile == profile && &option_rows[rows[i].option] == row)
+			return rows[i].value;
+	if (profile >= 0)
+		conf_mistake(b->report, s->place,
+			     "%s: += adds to a list of the same block, and there is none here; "
+			     "write = and all of it",
+			     s->name);
+	return NULL;
+}
+
 static int
 parse_value(struct builder *b, const struct raw_statement *s, const struct option_row *row,
 	    void *field)
 {
-	struct slice *items = calloc(s->n + 1, sizeof(*items));
+	const char *before = s->adds ? added_to(b, s, row) : NULL;
 	struct buf why = BUF_INIT;
+	size_t n = 0;
 	int r;
 
+	if (s->adds && !before)
+		return VALUE_WRONG;
+	struct slice *items = calloc(s->n + 1, sizeof(*items));
 	if (!items)
 		return -ENOMEM;
+	if (before)
+		items[n++] = slice_of(before);
 	for (size_t i = 0; i < s->n; i++)
-		items[i] = slice_of(s->item[i]);
-	r = value_parse(row, items, s->n, field, &why);
+		items[n++] = slice_of(s->item[i]);
+	r = value_parse(row, items, n, field, &why);
 	if (r == VALUE_WRONG)
 		conf_mistake(b->report, s->place, "%s: %.*s", s->name, SLICE_FMT(buf_slice(&why)));
 	free(items);
@@ -353,10 +403,12 @@ take_listener_option(struct builder *b, const struct raw_statement *s)
 		block->wrong = block->wrong || r > 0;
 		return r < 0 ? r : 0;
 	}
-	if (s->n == 1 && parse_address(s->item[0], address))
+	if (s->n == 1 && !s->adds && parse_address(s->item[0], address))
 		return 0;
 	block->wrong = true;
-	if (s->n != 1)
+	if (s->adds)
+		(void)added_to(b, s, NULL);
+	else if (s->n != 1)
 		conf_mistake(b->report, s->place, "address: it takes one value, not a list");
 	else
 		conf_mistake(b->report, s->place,

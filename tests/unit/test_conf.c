@@ -23,6 +23,8 @@ test_forms(void **state)
 		"sources = \"users, pam\" hidden = { \".git\" , \"*.key\" } log_format = \"json\"",
 		"sources = {\"users\", 'pam'}\nhidden = {.git}\nhidden += "
 		"{\"*.key\"}\nlog_format=json",
+		"sources = users sources += pam hidden = {} hidden += {.git} 'hidden'+="
+		"\"*.key\" log_format = json welcome = \"hidden += {a}\" # hidden += {a}",
 	};
 
 	(void)state;

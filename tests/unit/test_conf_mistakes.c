@@ -244,6 +244,43 @@ static const struct bad bads[] = {
 	 "c:2: \"umsk\" is no option; did you mean umask?\n",
 	 NULL},
 	{"include(\"a\", \"b\")\n", "c:1: include takes one file, as include(\"file\")\n", NULL},
+/* += where there is nothing to add to */
+#define NOTHING                                                                              \
+	": += adds to a list of the same block, and there is none here; write = and all of " \
+	"it\n"
+	{"hidden = {\".git\"}\nuser a {\n hidden += {\"*.bak\"}\n}\nsources += {anonymous}\n"
+	 "rights += {}\numask += 9\nlistener l { \"port\"+=21\n address += {\"::1\", x} }\n",
+	 "c:3: hidden" NOTHING "c:5: sources" NOTHING "c:6: rights" NOTHING "c:7: umask" NOTHING
+	 "c:8: port" NOTHING "c:9: address" NOTHING,
+	 NULL},
+	{"user a { profile = drop retain += 1d\n}\n"
+	 "user b { rights += {read} }\nuser c { profile = dorp rights += {read} }\n"
+	 "user d { profile = none rights += read }\n",
+	 "c:1: retain" NOTHING "c:3: rights" NOTHING
+	 "c:4: profile: \"dorp\" is not one of none, website, archive, drop; "
+	 "did you mean drop?\n"
+	 "c:5: rights" NOTHING,
+	 NULL},
+	{"user a { profile = drop rights += {write}\n durability += {sync} }\n"
+	 "user b { profile += drop }\n",
+	 "c:1: rights: \"write\" stands there twice\n"
+	 "c:2: durability: it takes one value, not a list\n"
+	 "c:3: profile" NOTHING,
+	 NULL},
+	{"hidden += {a} hidden = {b}\nquux += {a}\nuser a { hidden = {a} hidden += {} hidden = "
+	 "b\n}\n",
+	 "c:1: hidden" NOTHING "c:2: \"quux\" is no option\n"
+	 "c:3: hidden: it was set at c:3 already\n",
+	 NULL},
+	{"umask = hidden += {a}\n", "c:1: umask: a text with + needs quotes" UNREAD, NULL},
+	{"hidden = {rights += {a}\n",
+	 "c:1: a brace opens here and does not close\n"
+	 "c:1: hidden: a list begins here and does not end" UNREAD,
+	 NULL},
+	{"user hidden += {a}\n", "c:1: user" BLOCK_WANTED("user"), NULL},
+	{"user += {a}\n", "c:1: user" BLOCK_WANTED("user"), NULL},
+	{"include(\"inc\")\nhidden += {b}\n", "c:2: hidden: it was set at inc:1 already\n",
+	 "hidden = {a}\n"},
 	/* across options */
 	{"idle_timeout = 2h\nuser a {\n idle_timeout_max = 60\n}\nuser b { idle_timeout = 3h }\n",
 	 "c:1: idle_timeout is 7200s, more than idle_timeout_max, 3600s\n"

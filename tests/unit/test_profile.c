@@ -106,6 +106,22 @@ static const struct {
 	  "digest = sha512  # c:1", "durability = sync  # profile drop, c:2",
 	  "umask = 022  # default"}},
 	{"profile = drop\ndurability = none\n", "u", NULL, {"durability = none  # c:2"}},
+	/* += adds to what it sets, wherever it stands in the block */
+	{"profile = drop\nrights += {read}\npublish += short\n",
+	 "u",
+	 NULL,
+	 {"rights = {read, write, mkdir, list}  # c:2",
+	  "publish = {fin, close-notify, short}  # c:3", "digest = sha256  # profile drop, c:1"}},
+	{"profile = archive\nrights = {chmod}\nuser u {\n rights += {read}\n rights += {delete}\n"
+	 " profile = drop publish += {} }\n",
+	 "u",
+	 NULL,
+	 {"rights = {read, write, delete, mkdir, list}  # c:4",
+	  "publish = {fin, close-notify}  # c:6"}},
+	{"user u { profile = drop rights = {read} rights += {list} }\n",
+	 "u",
+	 NULL,
+	 {"rights = {read, list}  # c:1"}},
 	/* a block that comes over it */
 	{"profile = drop\ngroup g { umask = 077 rights = {read} }\n",
 	 "u",
