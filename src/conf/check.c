@@ -120,19 +120,49 @@ check_client_map(const struct conf_block *b, enum option_nr nr, struct conf_repo
 			      "\"sha256:\" with 64 hexadecimal digits and \" = till7\"");
 }
 
+/* Whether the first network is a part of the second one, or the same. */
+static bool
+is_in(const struct network *net, const struct network *outer)
+{
+	return outer->prefix <= net->prefix && network_contains(outer, &net->address);
+}
+
+/* The first of the n items whose network holds all of that one; or NULL. */
+static const char *
+passive_before(const struct texts *list, size_t n, const struct network *clients)
+{
+	struct network earlier;
+	struct sockaddr_storage address;
+
+	for (size_t i = 0; i < n; i++)
+		if (passive_parse(slice_of(list->item[i]), &earlier, &address) == 0 &&
+		    is_in(clients, &earlier))
+			return list->item[i];
+	return NULL;
+}
+
+/* Each item must be one, and not stand behind another one that fits all its clients. */
 static void
 check_passive_address(const struct conf_block *b, enum option_nr nr, struct conf_report *report)
 {
 	const struct texts *list = list_of(b, nr);
-
 	struct network clients;
 	struct sockaddr_storage address;
 
-	for (size_t i = 0; i < list->n; i++)
-		if (passive_parse(slice_of(list->item[i]), &clients, &address) != 0)
+	for (size_t i = 0; i < list->n; i++) {
+		if (passive_parse(slice_of(list->item[i]), &clients, &address) != 0) {
 			wrong(b, nr, report, list->item[i],
 			      "\"network = IPv4 address\", as \"10.0.0.0/8 = 10.0.0.5\" or "
 			      "\"* = 192.0.2.7\"");
+			continue;
+		}
+		const char *before = passive_before(list, i, &clients);
+		if (before)
+			conf_warning(report, b->set[nr],
+				     "passive_address: \"%s\" never counts, as \"%s\" before it "
+				     "fits all its clients",
+				     list->item[i], before);
+	}
 }
 
 static const struct rule rules[] = {
@@ -217,6 +247,29 @@ check_listeners(const struct conf *conf, struct conf_report *report)
 		}
 }
 
+/* Who writes bits behind the prefix may have meant one address, or another prefix. */
+static void
+check_client(const struct conf_block *b, struct conf_report *report)
+{
+	const struct network *net = &b->network;
+	const char *slash = strchr(b->title, '/');
+	struct slice written = slice_head(slice_of(b->title),
+					  slash ? (size_t)(slash - b->title) : 0);
+	struct network host;
+	struct buf text = BUF_INIT;
+
+	/* A title that is no network was reported, and has none. */
+	if (net->address.ss_family == AF_UNSPEC || !slash || network_parse(written, &host) != 0 ||
+	    address_same_host(&host.address, &net->address))
+		return;
+	address_format_host(&text, &net->address);
+	conf_warning(report, b->place,
+		     "client \"%s\": bits behind the prefix do not count, so that it is "
+		     "\"%.*s/%u\"",
+		     b->title, SLICE_FMT(buf_slice(&text)), net->prefix);
+	buf_deinit(&text);
+}
+
 void
 conf_check(const struct conf *conf, struct conf_report *report)
 {
@@ -231,6 +284,8 @@ conf_check(const struct conf *conf, struct conf_report *report)
 			check_rules(&all[i]->item[k], report);
 			check_idle(conf, &all[i]->item[k], report);
 		}
+	for (size_t i = 0; i < conf->clients.n; i++)
+		check_client(&conf->clients.item[i], report);
 	check_listeners(conf, report);
 	conf_check_tls(conf, report);
 	conf_check_uploads(conf, report);

@@ -124,6 +124,12 @@ check_client_user(const struct conf *conf, struct conf_report *report)
 	const struct settings *s = &conf->server.settings;
 	struct conf_place place = conf->server.set[OPTION_NR_tls_client_user];
 
+	if (s->tls_client_user != WORD_tls_client_user_map && s->tls_client_map.n &&
+	    !conf->unknown[OPTION_NR_tls_client_user])
+		conf_warning(report, conf->server.set[OPTION_NR_tls_client_map],
+			     "tls_client_map: it does not count, as tls_client_user is %s and not "
+			     "map",
+			     word("tls_client_user", s->tls_client_user));
 	if (s->tls_client_user == WORD_tls_client_user_none)
 		return;
 	if (s->tls_client_user == WORD_tls_client_user_map && !s->tls_client_map.n &&

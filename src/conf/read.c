@@ -417,6 +417,15 @@ take_listener_option(struct builder *b, const struct raw_statement *s)
 	return 0;
 }
 
+/* A list of one empty text is the empty list, in which an empty pattern is easily taken for one. */
+static void
+warn_of_empty(struct builder *b, const struct raw_statement *s, const struct option_row *row)
+{
+	if (row == &option_rows[OPTION_NR_hidden] && s->n == 1 && s->item[0][0] == '\0')
+		conf_warning(b->report, s->place,
+			     "hidden: an empty pattern hides nothing; a list without any is {}");
+}
+
 static int
 take_statement(struct builder *b, const struct raw_statement *s)
 {
@@ -440,8 +449,10 @@ take_statement(struct builder *b, const struct raw_statement *s)
 		uint64_t aligned;
 	} value;
 	int r = parse_value(b, s, row, &value);
-	if (r == 0)
+	if (r == 0) {
 		value_move(row, conf_block_field(block, row), &value);
+		warn_of_empty(b, s, row);
+	}
 	if (r == VALUE_WRONG) {
 		block->set[option_nr(row)] = (struct conf_place){0};
 		block->wrong = block->wrong || b->slot[s->block].kind == KIND_HOST;
