@@ -175,6 +175,33 @@ apply_anonymous(struct settings *s)
 	s->max_sessions_per_user = s->max_sessions;
 }
 
+static void
+apply_entry(const struct conf_entry *entry, struct settings *s, struct conf_origin *origins)
+{
+	const struct conf_place place = {entry->file, entry->line};
+
+	if (origins && s->rights & ~entry->rights)
+		origins[OPTION_NR_rights] = (struct conf_origin){place, false};
+	s->rights &= entry->rights;
+}
+
+/* A login takes this root as it is, and no % in it for a variable; so it is not in the settings. */
+static int
+show_root(const struct conf_entry *entry, struct settings *s, struct conf_origin *origins)
+{
+	const struct conf_place place = {entry->file, entry->line};
+
+	if (entry->root.n == 0 || s->root[0])
+		return 0;
+	char *root = slice_dup(entry->root);
+	if (!root)
+		return -ENOMEM;
+	free(s->root);
+	s->root = root;
+	origins[OPTION_NR_root] = (struct conf_origin){place, false};
+	return 0;
+}
+
 static int
 settings_and_origins(const struct conf *conf, const struct conf_subject *subject,
 		     struct settings *out, struct conf_origin *origins)
@@ -202,6 +229,8 @@ settings_and_origins(const struct conf *conf, const struct conf_subject *subject
 				r = conf_block_apply(b, out, origins);
 		}
 	}
+	if (r == 0 && subject->entry)
+		apply_entry(subject->entry, out, origins);
 	if (r < 0)
 		settings_deinit(out);
 	return r;
@@ -280,6 +309,8 @@ conf_print(const struct conf *conf, const struct conf_subject *subject, struct b
 		out->failed = true;
 		return;
 	}
+	if (subject->entry && show_root(subject->entry, &s, origins) < 0)
+		out->failed = true;
 	for (size_t i = 0; i < OPTION_COUNT; i++)
 		print_option(&option_rows[i], &s, origins[i], out);
 	settings_deinit(&s);

@@ -215,41 +215,49 @@ new_auth(struct worker *w, enum word_source source, const struct session *s)
 	return a;
 }
 
-/* The users file, open and fit to be trusted, or a negative errno; *st tells about it. */
-static int
-open_users(const struct monitor *m, struct stat *st)
+int
+auth_open_users(const char *path, const char **why)
 {
-	const char *why = NULL;
-	int fd = open(m->server->users_file,
-		      O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
 
-	if (fd < 0 || fstat(fd, st) < 0) {
+	*why = NULL;
+	if (fd < 0 || fstat(fd, &st) < 0) {
 		int r = -errno;
 		fd_close(&fd);
-		LOG(ERROR, "the users file cannot be read", LOG_STR("file", m->server->users_file),
-		    LOG_ERRNO(r));
 		return r;
 	}
-	if (!S_ISREG(st->st_mode))
-		why = "it is no regular file";
-	else if (st->st_uid != 0 && st->st_uid != geteuid())
-		why = "its owner is neither root nor who runs wharfd";
-	else if (st->st_mode & 077)
-		why = "its mode lets others than its owner at it";
-	if (!why)
+	if (!S_ISREG(st.st_mode))
+		*why = "it is no regular file";
+	else if (st.st_uid != 0 && st.st_uid != geteuid())
+		*why = "its owner is neither root nor who runs wharfd";
+	else if (st.st_mode & 077)
+		*why = "its mode lets others than its owner at it";
+	if (!*why)
 		return fd;
-	LOG(ERROR, "the users file is not used", LOG_STR("file", m->server->users_file),
-	    LOG_STR("why", why));
 	fd_close(&fd);
 	return -EPERM;
+}
+
+static int
+open_users(const struct monitor *m)
+{
+	const char *path = m->server->users_file, *why;
+	int fd = auth_open_users(path, &why);
+
+	if (why)
+		LOG(ERROR, "the users file is not used", LOG_STR("file", path),
+		    LOG_STR("why", why));
+	else if (fd < 0)
+		LOG(ERROR, "the users file cannot be read", LOG_STR("file", path), LOG_ERRNO(fd));
+	return fd;
 }
 
 /* Each process has an open file of its own: they share no offset. */
 static void
 send_users(struct auth *a)
 {
-	struct stat st;
-	struct message msg = {.id = MSG_A_USERS, .fd = open_users(a->monitor, &st)};
+	struct message msg = {.id = MSG_A_USERS, .fd = open_users(a->monitor)};
 
 	if (msg.fd >= 0)
 		peer_send(&a->peer, &msg);

@@ -20,6 +20,11 @@ struct worker;
 void auth_start_users(struct worker *w);
 /* Joins a worker and its process for the users file by a channel, where both are ready. */
 void auth_connect(struct worker *w);
+/*
+ * The users file, open and fit to be trusted; or a negative errno, with *why where it is not fit
+ * and else NULL.
+ */
+int auth_open_users(const char *path, const char **why);
 /* Looks once a second whether the users file changed, and passes it on when it did. */
 void auth_watch_users(struct monitor *m);
 

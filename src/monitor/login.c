@@ -81,23 +81,35 @@ split_names(struct slice names, struct slice *out, size_t max)
 }
 
 int
+login_subject(const struct login_claim *claim, size_t listener,
+	      const struct sockaddr_storage *address, struct login_subject *out)
+{
+	size_t n = count_names(claim->group_names);
+
+	*out = (struct login_subject){.names = n ? calloc(n, sizeof(*out->names)) : NULL};
+	if (n && !out->names)
+		return -ENOMEM;
+	out->entry = (struct conf_entry){.rights = claim->rights, .root = claim->root};
+	out->subject = (struct conf_subject){
+		.listener = listener,
+		.user = claim->user,
+		.groups = out->names,
+		.n_groups = split_names(claim->group_names, out->names, n),
+		.address = address,
+		.entry = claim->narrowed ? &out->entry : NULL};
+	return 0;
+}
+
+int
 login_settings(const struct monitor *m, const struct login_claim *claim, size_t listener,
 	       const struct sockaddr_storage *address, struct settings *out)
 {
-	size_t n = count_names(claim->group_names);
-	struct slice *names = n ? calloc(n, sizeof(*names)) : NULL;
-	int r = -ENOMEM;
+	struct login_subject who;
+	int r = login_subject(claim, listener, address, &who);
 
-	if (names || n == 0) {
-		const struct conf_subject subject = {
-			.listener = listener,
-			.user = claim->user,
-			.groups = names,
-			.n_groups = split_names(claim->group_names, names, n),
-			.address = address};
-		r = conf_settings_for(m->conf, &subject, out);
-	}
-	free(names);
+	if (r == 0)
+		r = conf_settings_for(m->conf, &who.subject, out);
+	free(who.names);
 	return r;
 }
 
@@ -159,9 +171,6 @@ terms_make(const struct monitor *m, const struct session *s, const struct login_
 	*out = (struct login_terms){.encoded = BUF_INIT};
 	if (login_settings(m, claim, s->listener, peer, &out->settings) < 0)
 		return -ENOMEM;
-	/* Rights are what the configuration gives, without what the users file takes away. */
-	if (claim->narrowed)
-		out->settings.rights &= claim->rights;
 	settings_encode(&out->settings, &out->encoded);
 	if (buf_error(&out->encoded) == 0)
 		return 0;

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include <wharf/base/slice.h>
+#include <wharf/conf/conf.h>
 #include <wharf/wire/wire.h>
 
 #include "monitor.h"
@@ -23,9 +24,20 @@ struct login_claim {
 	uint32_t uid, gid;
 	struct slice groups, group_names;
 	struct slice home, root;
-	bool narrowed;
+	bool narrowed; /* by the users file, which says rights and root */
 	uint64_t rights;
 };
+
+/* Who a claim is to the configuration.  The subject points to what is beside it. */
+struct login_subject {
+	struct conf_subject subject;
+	struct conf_entry entry;
+	struct slice *names; /* of groups */
+};
+
+/* Sets *out, which points into the claim; free(out->names) in every case.  0 or -ENOMEM. */
+int login_subject(const struct login_claim *claim, size_t listener,
+		  const struct sockaddr_storage *address, struct login_subject *out);
 
 /*
  * The settings of this user on that listener, who comes from that address (NULL: from none that any

@@ -7,8 +7,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -32,12 +30,11 @@
 #include "logs.h"
 #include "monitor.h"
 #include "rehearsal.h"
+#include "show.h"
 #include "state.h"
 #include "sweep.h"
 #include "worker.h"
 #include "world.h"
-
-#define GROUPS_MAX 1024
 
 static struct monitor monitor = {
 	.log_fd = -1, .xferlog_fd = -1, .spare_fd = -1, .state = {.folder = -1, .spool = -1}};
@@ -130,83 +127,6 @@ read_hosts(struct monitor *m)
 		fprintf(stderr, "wharfd: certificates cannot be read: %s\n", strerror(-r));
 	if (r)
 		exit(r < 0 ? EX_OSERR : EX_CONFIG);
-}
-
-/* Whether a client that connects to this address finds that listener. */
-static bool
-listens_at(const struct conf_listener *l, const struct sockaddr_storage *address)
-{
-	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&l->address;
-	const struct sockaddr_in *in = (const struct sockaddr_in *)&l->address;
-
-	if (l->address.ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr))
-		return true;
-	if (l->address.ss_family == AF_INET && in->sin_addr.s_addr == INADDR_ANY)
-		return address->ss_family == AF_INET;
-	return address_same_host(&l->address, address);
-}
-
-/* Whether it is that listener's name, or its address with its port. */
-static bool
-is_called(const struct conf_listener *l, struct slice wanted)
-{
-	struct buf text = BUF_INIT;
-
-	address_format(&text, &l->address);
-	bool same = slice_equal(wanted, buf_slice(&text)) || slice_equal(wanted, slice_of(l->name));
-	buf_deinit(&text);
-	return same;
-}
-
-/* The listener that is called so, or that hears what connects to this address; the first without
- * one. */
-static size_t
-find_listener(const struct conf *conf, const char *wanted)
-{
-	const struct conf_listener *l;
-	struct network address;
-	size_t n = conf_listeners(conf, &l);
-
-	if (!wanted)
-		return 0;
-	for (size_t i = 0; i < n; i++)
-		if (is_called(&l[i], slice_of(wanted)))
-			return i;
-	for (size_t i = 0; i < n && network_parse(slice_of(wanted), &address) == 0; i++)
-		if (listens_at(&l[i], &address.address))
-			return i;
-	fprintf(stderr, "wharfd: no listener has the name or the address %s\n", wanted);
-	exit(EX_USAGE);
-}
-
-static int
-show(const struct monitor *m, const struct arguments *a)
-{
-	struct conf_subject subject = {.listener = find_listener(m->conf, a->address),
-				       .user = slice_of(a->user),
-				       .address = a->has_client ? &a->client.address : NULL};
-	const struct passwd *pw = a->user ? getpwnam(a->user) : NULL;
-	struct slice names[GROUPS_MAX];
-	gid_t groups[GROUPS_MAX];
-	int n = GROUPS_MAX;
-	struct buf out = BUF_INIT;
-
-	if (pw && getgrouplist(a->user, pw->pw_gid, groups, &n) >= 0) {
-		for (int i = 0; i < n; i++) {
-			const struct group *gr = getgrgid(groups[i]);
-			char *name = gr ? strdup(gr->gr_name) : NULL;
-			if (name)
-				names[subject.n_groups++] = slice_of(name);
-		}
-		subject.groups = names;
-	}
-	conf_print(m->conf, &subject, &out);
-	fwrite(out.data, 1, out.len, stdout);
-	int status = buf_error(&out) < 0 || fflush(stdout) ? EX_OSERR : EX_OK;
-	buf_deinit(&out);
-	for (size_t i = 0; i < subject.n_groups; i++)
-		free((void *)names[i].p);
-	return status;
 }
 
 static void
@@ -355,7 +275,7 @@ main(int argc, char **argv)
 	if (a.what == TEST)
 		fprintf(stderr, "%s: no mistakes\n", a.file);
 	else if (a.what == SHOW)
-		status = show(&monitor, &a);
+		status = show(&monitor, a.user, a.address, a.has_client ? &a.client.address : NULL);
 	else
 		status = serve(&monitor);
 	hosts_free(&monitor.hosts);

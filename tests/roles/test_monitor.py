@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 """How wharfd starts, whom it admits, whom it survives, and how it ends, in the world of around_monitor.py."""
-import os, re, shutil, signal, socket, subprocess, sys, tempfile, time
+import grp, os, pwd, re, shutil, signal, socket, subprocess, sys, tempfile, time
 
 from around_monitor import Client, Daemon, expect, expect_like, free_port, hash_of, login, main, runs, until_gone
 
@@ -37,6 +37,50 @@ def test_usage():
         for wrong in (["-x"], ["-t", "-T"], ["surplus"], ["-T", "a", "b", "c"], ["-T", "a", "b", "*"],
                       ["-T", "a", "b", "::1", "d"]):
             expect(run(*wrong).returncode, 64)
+
+
+def test_shown_users():
+    """-T shows what is in force for a user of the users file, too."""
+    system, group = pwd.getpwall()[0], grp.getgrall()[-1]
+    own = grp.getgrgid(system.pw_gid).gr_name
+    assert own != group.gr_name
+    with tempfile.TemporaryDirectory() as folder:
+        conf, users = os.path.join(folder, "c"), os.path.join(folder, "users")
+        with open(users, "w") as f:
+            f.write(f"# name:hash:uid:gid:root:rights:expires\n"
+                    f"bob:!:2001:{group.gr_gid}:/srv/100%u:read,list,mkdir:\n"
+                    f"all:!:2001:2147483646:::\n"
+                    f"{system.pw_name}:!:2001:{group.gr_gid}:::\n"
+                    f"bad:!:x:1:::\n")
+        os.chmod(users, 0o600)
+
+        def shown(sources, user, said="^$", more=""):
+            with open(conf, "w") as f:
+                f.write(f'sources = {{{sources}}}\nusers_file = "{users}"\nrights = {{read, write, list}}\n{more}\n'
+                        f'group "{group.gr_name}" {{ umask = 077 }}\ngroup "{own}" {{ umask = 007 }}\n')
+            r = subprocess.run([sys.argv[1], "-T", "-c", conf, user], capture_output=True, text=True)
+            expect(r.returncode, 0)
+            assert re.search(said, r.stderr), r.stderr
+            return re.findall(r"^(?:umask|rights|root) = .*", r.stdout, re.M)
+
+        bad = f"^{users}:5: "
+        root, rights, umask = 'root = ""  # default', f"rights = {{read, write, list}}  # {conf}:3", "umask = 022  # default"
+        of_group, of_own = f"umask = 077  # {conf}:5", f"umask = 007  # {conf}:6"
+        narrowed = f"rights = {{read, list}}  # {users}:2"
+        expect(shown("users", "bob", bad), [f'root = "/srv/100%u"  # {users}:2', narrowed, of_group])
+        expect(shown("users", "bob", bad, 'root = "/srv/ftp"'), [f'root = "/srv/ftp"  # {conf}:4', narrowed, of_group])
+        expect(shown("pam, users", "bob", bad), [f'root = "/srv/100%u"  # {users}:2', narrowed, of_group])
+        expect(shown("pam", "bob"), [root, rights, umask])
+        expect(shown("users, pam", "all", bad), [root, rights, umask])
+        expect(shown("users, pam", "nobody at all", bad), [root, rights, umask])
+        # The first source that knows him decides.
+        expect(shown("users, pam", system.pw_name, bad), [root, rights, of_group])
+        expect(shown("anonymous, pam, users", system.pw_name), [root, rights, of_own])
+        # What can't be read is told, and is nobody's.
+        os.chmod(users, 0o644)
+        expect(shown("users, pam", system.pw_name, f"^wharfd: {users}: its mode .* not shown\n$"), [root, rights, of_own])
+        os.unlink(users)
+        expect(shown("users", "bob", f"^wharfd: {users}: No such file .* not shown\n$"), [root, rights, umask])
 
 
 def test_failing_start():
@@ -190,5 +234,5 @@ def test_hanging_agent():
     d.stop(expected=("took too long", "an agent ended", "an agent was killed"))
 
 
-main([test_usage, test_failing_start, test_limits, test_clients, test_hostile_worker, test_deaths, test_signals,
+main([test_usage, test_shown_users, test_failing_start, test_limits, test_clients, test_hostile_worker, test_deaths, test_signals,
       test_end_before_ready, test_hanging_agent])

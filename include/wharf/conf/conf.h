@@ -49,6 +49,14 @@ struct conf_requirement {
 	enum word_require_tls require_tls;
 };
 
+/* What the users file says of a user. */
+struct conf_entry {
+	uint64_t rights;   /* RIGHT() bits that are left of the option rights */
+	struct slice root; /* for who has no option root; may be empty */
+	const char *file;  /* where it stands, for conf_print() */
+	int line;
+};
+
 /* Who asks for settings.  An empty user is a session before its login. */
 struct conf_subject {
 	size_t listener;
@@ -56,6 +64,7 @@ struct conf_subject {
 	const struct slice *groups; /* names */
 	size_t n_groups;
 	const struct sockaddr_storage *address; /* the client's; NULL: none, which no block holds */
+	const struct conf_entry *entry;         /* NULL for who is not of the users file */
 };
 
 /*
@@ -117,15 +126,16 @@ bool conf_has_client(const struct conf *conf, const struct sockaddr_storage *add
 /*
  * The settings in force for a subject: the server's, then its listener's block, then the client
  * blocks that hold its address and the blocks of its groups, both in the order of the file, then
- * the block of its user.  Returns 0 or -ENOMEM; settings_deinit() frees.
+ * the block of its user; of the rights, what the users file leaves.  The option root stays as the
+ * file has it.  Returns 0 or -ENOMEM; settings_deinit() frees.
  */
 int conf_settings_for(const struct conf *conf, const struct conf_subject *subject,
 		      struct settings *out);
 
 /*
  * `wharfd -T`: every option in force for the subject, a line each, with "# file:line" or "#
- * default" behind; then a block for each host that has a name, with what options of hosts are
- * there.
+ * default" behind, and the root that the users file says where the option is empty; then a block
+ * for each host that has a name, with what options of hosts are there.
  */
 void conf_print(const struct conf *conf, const struct conf_subject *subject, struct buf *out);
 
