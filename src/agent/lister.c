@@ -142,20 +142,25 @@ add_entry(struct lister *l, const struct entry *e)
 /*
  * MLSD tells of a link what it leads to in the jail, but of one that leads to a folder, or nowhere,
  * that it is a link: a client that removes a tree would go through it, and remove what is behind.
+ * Returns whether it leads to a folder.
  */
-static void
+static bool
 follow(const struct lister *l, struct slice name, struct stat *st)
 {
 	struct stat target;
 	struct buf path = BUF_INIT;
+	bool is_folder = false;
 
 	if (join(&path, l, buf_slice(&l->below), name) == 0) {
 		int fd = jail_open(l->agent->root, buf_slice(&path), O_PATH, 0);
-		if (fd >= 0 && fstat(fd, &target) == 0 && !S_ISDIR(target.st_mode))
+		bool is_there = fd >= 0 && fstat(fd, &target) == 0;
+		is_folder = is_there && S_ISDIR(target.st_mode);
+		if (is_there && !is_folder)
 			*st = target;
 		fd_close(&fd);
 	}
 	buf_deinit(&path);
+	return is_folder;
 }
 
 /*
@@ -198,11 +203,11 @@ add_name(struct lister *l, int at, struct slice name, struct slice shown)
 	if (fstatat(at, name.p, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
 	bool is_link = S_ISLNK(st.st_mode);
-	if (is_link && l->form == LIST_FACTS)
-		follow(l, name, &st);
+	bool to_folder = is_link && l->form == LIST_FACTS && follow(l, name, &st);
 	struct entry e = entry_in_folder(l, shown, &st);
 	e.perm &= ~perm_of_held(l, &st, is_link);
-	if (S_ISLNK(st.st_mode) && l->form != LIST_NAMES)
+	/* Facts say no path that leads nowhere: it may be one outside the jail. */
+	if (is_link && (l->form == LIST_LONG || to_folder))
 		add_link(l, at, name, &e);
 	else
 		add_entry(l, &e);

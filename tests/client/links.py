@@ -22,7 +22,8 @@ def site(d):
     with d.login() as f:
         f.expect("SITE MKDIR /web/releases/1", 250)
         f.put("/web/releases/1/index.html", PAGE)
-        for target, name in (("releases/1", "current"), (".", "itself"), ("releases/1/index.html", "page")):
+        for target, name in (("releases/1", "current"), (".", "itself"), ("releases/1/index.html", "page"),
+                             ("gone", "broken")):
             f.expect("SITE SYMLINK %s /web/%s" % (target, name), 250)
 
 
@@ -51,7 +52,7 @@ def removes(mode):
         site(d)
         done = lftp(d, "rm -r /web/current /web/itself")
         check(done.returncode == 0, done)
-        check(left(d) == ["page", "releases"], left(d))
+        check(left(d) == ["broken", "page", "releases"], left(d))
 
 
 @case("L02", "lftp mirror --delete and rclone sync remove what the source has not, the links alone")

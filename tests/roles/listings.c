@@ -45,7 +45,7 @@ lists_in_each_form(void **state)
 	lists(LIST_FACTS, LIST_ONLY_FOLDER, "/", "",
 	      "type=cdir; .\r\ntype=file; .dot\r\ntype=file; a\r\ntype=file; b\r\ntype=file; "
 	      "link\r\n"
-	      "type=OS.unix=slink:nowhere; nolink\r\ntype=dir; sub\r\n"
+	      "type=OS.unix=symlink; nolink\r\ntype=dir; sub\r\n"
 	      "type=OS.unix=slink:sub; sublink\r\n");
 	lists(LIST_FACTS, 0, "/sub", "",
 	      "type=cdir; .\r\ntype=pdir; ..\r\ntype=file; c\r\ntype=dir; deeper\r\n");
