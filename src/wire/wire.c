@@ -4,6 +4,7 @@
 /* Channels between roles; see wharf/wire/wire.h.  Everything about a message is made from its row
  * in messages.def. */
 #include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -24,11 +25,13 @@ struct reader {
 static void
 put_number(struct buf *b, uint64_t n, size_t bytes)
 {
-	char little[8];
+	const uint64_t little = htole64(n);
 
-	for (size_t i = 0; i < bytes; i++)
-		little[i] = (char)(n >> (8 * i) & 0xff);
-	buf_add(b, little, bytes);
+	/* All eight, since a known length is cheaper; what is too much is written over. */
+	if (buf_reserve(b, sizeof(little)) < 0)
+		return;
+	memcpy(b->data + b->len, &little, sizeof(little));
+	b->len += bytes;
 }
 
 static uint64_t
