@@ -61,8 +61,8 @@ keep_staged(struct agent *agent, const struct f_keep *f, const struct stat *st,
 	return r;
 }
 
-/* Whether that may be one which was made in place, and which nobody has written to: it is open to
- * write.  0 or a negative errno. */
+/* Whether a file may be one that was made in place, and that nobody has written to: it is empty,
+ * and open to write.  0 or a negative errno. */
 static int
 check_made(const struct agent *agent, int fd, const struct stat *st)
 {
@@ -73,7 +73,7 @@ check_made(const struct agent *agent, int fd, const struct stat *st)
 		       : -EACCES;
 }
 
-/* 0 or a negative errno. */
+/* Removes such a file, where the name is still its own.  0 or a negative errno. */
 static int
 discard_in_place(struct agent *agent, struct slice path, const struct stat *st,
 		 struct change *change)

@@ -22,8 +22,8 @@ write_file(const char *name, struct slice text)
 	fclose(f);
 }
 
-struct conf *
-read_good(const char *text)
+static struct conf *
+read_text(const char *text, size_t mistakes, size_t warnings, const char *expected)
 {
 	struct conf_report report = {0};
 	struct conf *conf = NULL;
@@ -31,10 +31,25 @@ read_good(const char *text)
 	write_file("c", slice_of(text));
 	int r = conf_read("c", &conf, &report);
 	buf_add_byte(&report.text, '\0');
-	assert_string_equal(report.text.data, "");
-	assert_int_equal(r, 0);
-	assert_int_equal(report.mistakes, 0);
+	assert_string_equal(report.text.data, expected);
+	assert_int_equal(r, mistakes ? CONF_MISTAKES : 0);
+	assert_int_equal(report.mistakes, mistakes);
+	assert_int_equal(report.warnings, warnings);
 	conf_report_deinit(&report);
 	unlink("c");
 	return conf;
+}
+
+struct conf *
+read_good(const char *text)
+{
+	return read_text(text, 0, 0, "");
+}
+
+void
+expect_report(const char *text, size_t mistakes, size_t warnings, const char *report)
+{
+	struct conf *conf = read_text(text, mistakes, warnings, report);
+
+	conf_free(&conf);
 }

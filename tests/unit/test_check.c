@@ -5,7 +5,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -71,20 +70,9 @@ test_rows(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct conf_report report = {0};
-		struct conf *conf = NULL;
-
 		print_message("%s", rows[i].text);
-		write_file("c", slice_of(rows[i].text));
-		assert_int_equal(conf_read("c", &conf, &report), 0);
-		buf_add_byte(&report.text, '\0');
-		assert_string_equal(report.text.data, rows[i].report);
-		assert_int_equal(report.mistakes, 0);
-		assert_int_equal(report.warnings, rows[i].warnings);
-		conf_report_deinit(&report);
-		conf_free(&conf);
+		expect_report(rows[i].text, 0, rows[i].warnings, rows[i].report);
 	}
-	unlink("c");
 }
 
 int

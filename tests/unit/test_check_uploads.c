@@ -4,15 +4,11 @@
 /* What is said of the options of uploads in wharfd.conf, each complaint with its exact text. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include <stddef.h>
 
 #include <cmocka.h>
 
-#include <wharf/conf/conf.h>
-
+#include "conf_file.h"
 #include "folder.h"
 
 #define NOT_RETAIN " is not a time of a hundred years at most, as \"30d\", nor \"/folder = time\"\n"
@@ -112,24 +108,9 @@ test_rows(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct conf_report report = {0};
-		struct conf *conf = NULL;
-		FILE *f = fopen("c", "w");
-
 		print_message("%s", rows[i].text);
-		assert_non_null(f);
-		assert_true(fputs(rows[i].text, f) >= 0);
-		fclose(f);
-		int r = conf_read("c", &conf, &report);
-		buf_add_byte(&report.text, '\0');
-		assert_string_equal(report.text.data, rows[i].report);
-		assert_int_equal(r, rows[i].mistakes ? CONF_MISTAKES : 0);
-		assert_int_equal(report.mistakes, rows[i].mistakes);
-		assert_int_equal(report.warnings, rows[i].warnings);
-		conf_report_deinit(&report);
-		conf_free(&conf);
+		expect_report(rows[i].text, rows[i].mistakes, rows[i].warnings, rows[i].report);
 	}
-	unlink("c");
 }
 
 int
